@@ -1,0 +1,1 @@
+"""Sessions on the real drivers, for everything that changes something."""

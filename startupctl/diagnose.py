@@ -1,0 +1,130 @@
+"""Exceptions of the network, the resolver and OpenSSL -> Diagnosis, by structured codes and never by text."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from startupctl import diagnoses as codes
+from startupctl.diagnosis import Diagnosis, Phase
+from startupctl.failures import ConnectionBroken
+from startupctl.wire.tls import LocalTlsFile
+
+if TYPE_CHECKING:
+    from startupctl.diagnosis import Code
+
+BY_ERRNO: dict[int, Code] = {
+    errno.ECONNREFUSED: codes.REFUSED,
+    errno.ENOENT: codes.REFUSED,
+    errno.EHOSTUNREACH: codes.HOST_UNREACHABLE,
+    errno.ENETUNREACH: codes.NET_UNREACHABLE,
+    errno.EACCES: codes.BLOCKED_HERE,
+    errno.EPERM: codes.BLOCKED_HERE,
+    errno.EINVAL: codes.BLOCKED_HERE,
+    errno.ETIMEDOUT: codes.CONNECT_TIMEOUT,
+    errno.EMFILE: codes.NO_DESCRIPTORS,
+    errno.ENFILE: codes.NO_DESCRIPTORS,
+    errno.ECONNRESET: codes.CLOSED_AT_ONCE,
+    errno.EPIPE: codes.CLOSED_AT_ONCE,
+}
+BY_EAI: dict[int, Code] = {
+    socket.EAI_NONAME: codes.NAME_NOT_FOUND,
+    socket.EAI_AGAIN: codes.RESOLVER_UNAVAILABLE,
+    socket.EAI_FAIL: codes.RESOLVER_UNAVAILABLE,
+    socket.EAI_NODATA: codes.NAME_WITHOUT_ADDRESS,
+}
+# X509_V_ERR_* of openssl/x509_vfy.h
+BY_VERIFY_CODE: dict[int, Code] = {
+    9: codes.TLS_NOT_YET,
+    10: codes.TLS_EXPIRED,
+    18: codes.TLS_SELF_SIGNED,
+    19: codes.TLS_UNTRUSTED,
+    20: codes.TLS_UNTRUSTED,
+    21: codes.TLS_UNTRUSTED,
+    62: codes.TLS_WRONG_NAME,
+    64: codes.TLS_WRONG_NAME,
+}
+BY_TLS_REASON: dict[str, Code] = {
+    "WRONG_VERSION_NUMBER": codes.TLS_NOT_TLS,
+    "RECORD_LAYER_FAILURE": codes.TLS_NOT_TLS,
+    "HTTP_REQUEST": codes.TLS_NOT_TLS,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": codes.TLS_CLIENT_CERTIFICATE,
+    "TLSV1_ALERT_PROTOCOL_VERSION": codes.TLS_VERSION,
+    "UNSUPPORTED_PROTOCOL": codes.TLS_VERSION,
+}
+
+
+def diagnose(error: BaseException) -> Diagnosis | None:
+    """Classify a general signal; None when the error is no signal of the world known here."""
+    if isinstance(error, LocalTlsFile):
+        return Diagnosis(codes.TLS_LOCAL_FILE, {"path": str(error.path)}, said=_os_text(error.cause))
+    if isinstance(error, ConnectionBroken):
+        return _broken(error)
+    return None
+
+
+def _broken(error: ConnectionBroken) -> Diagnosis | None:
+    code, signal, said = _read(error)
+    if code is None:
+        return None
+    facts: dict[str, Any] = {
+        "endpoint": str(error.endpoint),
+        "host": error.endpoint.host,
+        "seconds": round(error.seconds, 1),
+        "phase": error.phase,
+        "received": error.received,
+        "signal": signal,
+        "now": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+    return Diagnosis(code, facts, said=said, phase=error.phase, signal=signal)
+
+
+def _read(error: ConnectionBroken) -> tuple[Code | None, str, str]:
+    """Return code, signal and the words from outside that belong to it."""
+    cause = error.cause
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            BY_VERIFY_CODE.get(cause.verify_code, codes.TLS_UNTRUSTED),
+            f"verify code {cause.verify_code}",
+            cause.verify_message,
+        )
+    if isinstance(cause, ssl.SSLError) and cause.reason in BY_TLS_REASON:
+        return BY_TLS_REASON[cause.reason], cause.reason, ""
+    if isinstance(cause, socket.gaierror):
+        return BY_EAI.get(cause.errno or 0, codes.NAME_NOT_FOUND), f"EAI {cause.errno}", ""
+    if isinstance(cause, UnicodeError):
+        return codes.BAD_NAME, "invalid name", ""
+    if isinstance(cause, TimeoutError) and cause.errno is None:
+        return (
+            (
+                codes.RESOLVER_UNAVAILABLE
+                if error.phase is Phase.RESOLVE
+                else codes.CONNECT_TIMEOUT
+                if error.phase is Phase.CONNECT
+                else codes.READ_TIMEOUT
+            ),
+            "timeout",
+            "",
+        )
+    return _ended(error)
+
+
+def _ended(error: ConnectionBroken) -> tuple[Code | None, str, str]:
+    """Read an end, a reset or an errno; before the first byte an end is a balancer's mark."""
+    cause = error.cause
+    number = getattr(cause, "errno", None)
+    signal = "end of stream" if isinstance(cause, EOFError) else f"errno {number}"
+    if error.phase is Phase.TLS:
+        return codes.TLS_BROKEN, getattr(cause, "reason", None) or signal, ""
+    if isinstance(cause, EOFError) or number in (errno.ECONNRESET, errno.EPIPE):
+        return (codes.RESET if error.received else codes.CLOSED_AT_ONCE), signal, ""
+    if isinstance(cause, ssl.SSLError):
+        return codes.RESET, cause.reason or "TLS", ""
+    return BY_ERRNO.get(number or 0), signal, ""
+
+
+def _os_text(error: Exception) -> str:
+    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

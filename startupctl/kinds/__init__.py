@@ -1,0 +1,1 @@
+"""What can be checked: one file, one kind, found by its name."""

@@ -1,0 +1,1 @@
+"""Migrations: files, ledger, lock, runner; knows databases only as Session."""

@@ -1,0 +1,1 @@
+"""Migration file formats: one file, one format."""

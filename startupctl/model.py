@@ -1,0 +1,104 @@
+"""What a manifest says, as values: Policy, Component, Manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from startupctl.fields import Priority, PriorityField, Seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from startupctl.check import Check
+    from startupctl.errors import Mark
+
+MOMENTS = ("check", "init-db", "run", "serve", "library")
+
+
+class Backoff(BaseModel):
+    """How long to wait between retries, in seconds; `jitter` is the share a wait may differ by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    initial: Seconds = 1.0
+    max: Seconds = 30.0
+    multiplier: float = Field(default=2.0, ge=1)
+    jitter: float = Field(default=0.2, ge=0, le=1)
+
+
+class Breaker(BaseModel):
+    """After how many failed runs a component is left alone, and for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    threshold: int = Field(default=3, ge=0)
+    recovery_timeout: Seconds = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one component is tried; times in seconds."""
+
+    timeout: float = 30.0
+    attempt_timeout: float = 10.0
+    connect_timeout: float = 5.0
+    max_retries: int = 3
+    settle: float = 10.0
+    success_threshold: int = 1
+    backoff: Backoff = field(default_factory=Backoff)
+    breaker: Breaker = field(default_factory=Breaker)
+
+
+class Settings(BaseModel):
+    """The run as a whole: `settings:` of the manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    deadline: Seconds = Field(default=300.0, description="the whole run, readiness only")
+    max_concurrent: int = Field(default=64, ge=1, description="attempts in flight; a waiting component holds no slot")
+    fail_on: PriorityField = Field(
+        default=Priority.CRITICAL, description="effective priorities at or above: verdict FAILED"
+    )
+    degrade_on: PriorityField = Field(default=Priority.MEDIUM, description="at or above: verdict DEGRADED")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One thing the service needs.
+
+    `depends_on` maps a name to whether it is required. `check` is None only in a manifest that was
+    read without resolving its variables, when this component needs one. `mark` is where it is written.
+    """
+
+    name: str
+    kind: str
+    priority: Priority = Priority.HIGH
+    check: Check | None = None
+    depends_on: Mapping[str, bool] = field(default_factory=dict)
+    when: frozenset[str] = frozenset(MOMENTS)
+    enabled: bool = True
+    policy: Policy = field(default_factory=Policy)
+    tags: frozenset[str] = frozenset()
+    hint: str = ""
+    runbook: str = ""
+    folder: Path = Path()
+    mark: Mark | None = None
+    edge_marks: Mapping[str, Mark] = field(default_factory=dict)
+    database: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A whole manifest; `secrets` is every text in it that must not be shown."""
+
+    components: Mapping[str, Component]
+    settings: Settings = field(default_factory=Settings)
+    name: str = ""
+    file: str = ""
+    profile: str | None = None
+    secrets: frozenset[str] = frozenset()
+    origins: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,50 @@
+"""TLS contexts for the speakers, by what shall be verified."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class LocalTlsFile(Exception):  # noqa: N818
+    """A CA, certificate or key file of ours that cannot be used; `path` names it."""
+
+    def __init__(self, path: Path, cause: Exception) -> None:
+        """Keep the file and the reason."""
+        self.path, self.cause = path, cause
+        super().__init__(f"{path}: {cause}")
+
+
+def client_context(
+    *,
+    verify: bool = True,
+    check_name: bool = True,
+    ca_file: Path | None = None,
+    cert_file: Path | None = None,
+    key_file: Path | None = None,
+) -> ssl.SSLContext:
+    """Return a client context.
+
+    Without `verify` any certificate is taken; with it and without `check_name` the chain is checked
+    and the name is not (libpq's verify-ca). Raises LocalTlsFile for a file that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = verify and check_name
+    context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    if verify:
+        _load(ca_file, lambda: context.load_verify_locations(ca_file) if ca_file else context.load_default_certs())
+    if cert_file:
+        _load(cert_file, lambda: context.load_cert_chain(cert_file, key_file, password=""))
+    return context
+
+
+def _load(path: Path | None, read) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    try:
+        read()
+    except (OSError, ssl.SSLError) as error:
+        from pathlib import Path
+
+        raise LocalTlsFile(path or Path(), error) from error
