@@ -1,0 +1,61 @@
+"""The manifest keys of `migrations:`, the same for every database."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from startupctl.fields import Seconds, Url
+
+if TYPE_CHECKING:
+    from startupctl.check import Run
+
+DEFAULT_TABLE = "startupctl_migrations"
+
+
+class OutOfOrder(StrEnum):
+    """What happens to a pending file that is older than an applied one."""
+
+    AUTO = "auto"  # as the format's own tool does it
+    APPLY = "apply"
+    ERROR = "error"
+
+
+class FormatName(StrEnum):
+    """The forms a directory of migrations can have."""
+
+    AUTO = "auto"  # looking decides
+    PLAIN = "plain"
+    DBMATE = "dbmate"
+
+
+def _nothing_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+class MigrationKeys(BaseModel):
+    """Where the migrations are and how they are applied; times in seconds, 0 means without limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    dir: str = Field(min_length=1, description="directory of the files, relative to the manifest")
+    format: FormatName = Field(default=FormatName.AUTO, description="auto looks and decides")
+    table: str = Field(
+        default=DEFAULT_TABLE,
+        pattern=r"^[^.\s]+(\.[^.\s]+)?$",
+        description="where applied migrations are recorded, `table` or `schema.table`",
+    )
+    url: Annotated[Url | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, description="a direct connection, where `url` leads to a pooler"
+    )
+    lock_timeout: Seconds = Field(default=600.0, description="from the last sign of life of the lock's holder")
+    timeout: Seconds = Field(default=0.0, description="one file")
+    out_of_order: OutOfOrder = Field(default=OutOfOrder.AUTO, description="a pending file older than an applied one")
+    lock: str = Field(default="", description="the component that lends its lock")
+
+    def folder(self, run: Run) -> Path:
+        """Return the directory of the files as a path that can be opened."""
+        return run.folder / Path(self.dir).expanduser()
