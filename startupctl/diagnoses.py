@@ -208,6 +208,7 @@ CLOSED_AT_ONCE = Code(
     "{endpoint} accepts and closes at once, without a byte ({signal})",
     "A balancer without a healthy backend, or a server that is dying or starting.",
     "look at the backends behind {endpoint}, not at the balancer",
+    turns=(30.0, T),
 )
 
 NEVER_READY = Code(

@@ -48,7 +48,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An entry of the public list; `summary`, `cause` and `hint` are templates over the facts of a case."""
+    """An entry of the public list; `summary`, `cause` and `hint` are templates over the facts of a case.
+
+    `turns` is for classes that hold only for a while: (seconds, the class from then on).
+    """
 
     code: str
     name: str
@@ -56,6 +59,7 @@ class Code:
     summary: str
     cause: str = ""
     hint: str = ""
+    turns: tuple[float, FailureClass] | None = None
 
 
 class _Facts(dict[str, Any]):
