@@ -105,11 +105,16 @@ def _wait(course: Course, policy: Policy, now: float, random: Callable[[], float
         return _backed_off(course, policy, random)
     if failure.ends:
         return _settling(course, policy, now)
-    if failure is FailureClass.RESOLVING:
+    return _polled(course, now, random)
+
+
+def _polled(course: Course, now: float, random: Callable[[], float]) -> float:
+    """Return the wait of the classes that count as polls, not as retries."""
+    if course.failure is FailureClass.RESOLVING:
         return min(RESOLVING_FIRST * 2.0 ** min(course.streak - 1, 8), RESOLVING_MAX)
-    if failure is FailureClass.WARMING:
+    if course.failure is FailureClass.WARMING:
         return min(max(WARMING_FIRST, WARMING_SHARE * (now - course.since)), WARMING_MAX)
-    if failure is FailureClass.SILENT:
+    if course.failure is FailureClass.SILENT:
         return SILENT_INTERVAL
     interval = next(interval for until, interval in WAITING_STEPS if now - course.since < until)
     return _jittered(interval, POLL_JITTER, random)

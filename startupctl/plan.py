@@ -9,11 +9,11 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from startupctl.errors import PlanError, Problem
-from startupctl.fields import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from startupctl.fields import Priority
     from startupctl.model import Component, Manifest
 
 

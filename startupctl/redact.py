@@ -24,10 +24,8 @@ BY_VALUE, AS_WORD = 8, 4  # characters
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _STRUCTURES = (
     (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/]*@"), rf"\1:{MASK}@"),
-    (
-        re.compile(r"(?i)\b(PASSWORD|IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY)(\s+|\s*=\s*)(?:'(?:[^']|'')*'|\S+)"),
-        rf"\1\2{MASK}",
-    ),
+    (re.compile(r"(?i)\b(password\s*=\s*)(?:'(?:[^']|'')*'|\S+)"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b(PASSWORD\s+|IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+)'(?:[^']|'')*'"), rf"\1{MASK}"),
 )
 
 
