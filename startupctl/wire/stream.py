@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken
+from startupctl.fields import Endpoint
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from startupctl.check import Run
-    from startupctl.fields import Endpoint
 
     T = TypeVar("T")
 
@@ -56,6 +56,12 @@ class Stream:
     def encrypted(self) -> bool:
         """Whether TLS protects what is sent."""
         return self._writer.get_extra_info("ssl_object") is not None
+
+    @property
+    def peer(self) -> str:
+        """The address the connection ended up at, as the operating system names it."""
+        address = self._writer.get_extra_info("peername")
+        return str(Endpoint(*address[:2])) if isinstance(address, tuple) else str(self.endpoint)
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
         """Turn the connection into a TLS one; the certificate is checked as the context says."""
@@ -119,7 +125,7 @@ async def connect(endpoint: Endpoint, run: Run) -> socket.socket:
     stays, for peers that are far away, the younger ones replace each other.
     """
     end = min(run.deadline, time.monotonic() + run.connect_timeout)
-    addresses = await _resolve(endpoint, end)
+    addresses = [_socket_file(endpoint, run)] if endpoint.path else await _resolve(endpoint, end)
     try:
         return await _race(addresses, end)
     except OSError as error:
@@ -128,8 +134,6 @@ async def connect(endpoint: Endpoint, run: Run) -> socket.socket:
 
 
 async def _resolve(endpoint: Endpoint, end: float) -> list[Address]:
-    if endpoint.path:
-        return [(socket.AF_UNIX, endpoint.path)]
     literal = _literal(endpoint)
     if literal:
         return [literal]
@@ -139,6 +143,10 @@ async def _resolve(endpoint: Endpoint, end: float) -> list[Address]:
     except (OSError, UnicodeError) as error:
         raise ConnectionBroken(endpoint, Phase.RESOLVE, error) from error
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _socket_file(endpoint: Endpoint, run: Run) -> Address:
+    return socket.AF_UNIX, str(run.folder / endpoint.path)
 
 
 def _literal(endpoint: Endpoint) -> Address | None:
