@@ -216,7 +216,8 @@ class Url(_Parsed):
 
     The userinfo ends at the last `@` before the first `/`, so a password may hold `#`, `?` and `@`.
     `hosts` has several entries only for `host1:1,host2:2`; `path` is decoded and has no leading `/`;
-    `query` keeps order and repetitions. `str()` shows neither the password nor the query.
+    `query` keeps order and repetitions. `str()` shows neither the password nor the query. `tail` is
+    path and query as they were written, for HTTP, where decoding and encoding again would change them.
     """
 
     scheme: str
@@ -226,6 +227,7 @@ class Url(_Parsed):
     path: str = ""
     query: tuple[tuple[str, str], ...] = ()
     malformed_escape: bool = False
+    tail: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Url:
@@ -247,6 +249,7 @@ class Url(_Parsed):
             path=unquote(path),
             query=tuple(_split_query(raw_query)) if question else (),
             malformed_escape=bool(_BAD_ESCAPE.search(text)),
+            tail=rest[len(userinfo) + len(at) + len(authority) :],
         )
 
     @property
