@@ -1,0 +1,157 @@
+"""What a finished run says to a person: the rows, the verdict, the root causes; formats add only layout."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from startupctl.outcome import Status
+from startupctl.reports.text import shown, span, times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from startupctl.check import Facts
+    from startupctl.diagnosis import Diagnosis
+    from startupctl.outcome import Outcome, Report
+
+HEADINGS = ("STATUS", "COMPONENT", "PRIORITY", "ATTEMPTS", "TIME", "DETAIL")
+_COUNTED = (Status.DEGRADED, Status.FAILED, Status.SKIPPED, Status.CANCELLED)
+
+
+class Role(StrEnum):
+    """What a line of the closing text is; formats give it a colour and an indentation."""
+
+    VERDICT = "verdict"
+    ROOT = "root"
+    ERROR = "error"
+    ADVICE = "advice"
+    CONSEQUENCE = "consequence"
+    WARNING = "warning"
+    BUG = "bug"
+
+
+class Line(NamedTuple):
+    """One line of the closing text; `depth` counts steps of indentation."""
+
+    role: Role
+    depth: int
+    text: str
+
+
+def row(outcome: Outcome) -> tuple[str, ...]:
+    """Return the cells under HEADINGS; the priority is the effective one, which decides."""
+    return (
+        outcome.status.lower(),
+        shown(outcome.name),
+        str(outcome.effective_priority),
+        str(outcome.attempts),
+        span(outcome.duration),
+        detail(outcome),
+    )
+
+
+def detail(outcome: Outcome) -> str:
+    """Return one line: the error with its code, whom it lacks, or what was seen."""
+    if outcome.diagnosis:
+        parts = [error_words(outcome.diagnosis)]
+    elif outcome.skipped_because:
+        parts = [f"needs {shown(outcome.skipped_because)}"]
+    else:
+        parts = [facts_words(outcome.facts)]
+    if outcome.impaired_by:
+        parts.append("without " + ", ".join(map(shown, outcome.impaired_by)))
+    return ", ".join(filter(None, parts))
+
+
+def error_words(diagnosis: Diagnosis) -> str:
+    """Return the fact and, in brackets, its code."""
+    return f"{shown(diagnosis.summary)} [{diagnosis.code.code}]"
+
+
+def facts_words(facts: Facts) -> str:
+    """Return facts as `created, version 18.1, migrations 2 applied`; what is empty or false is left out."""
+    return ", ".join(_fact(name, value) for name, value in facts.items() if value not in (None, False, "", [], (), {}))
+
+
+def _fact(name: str, value: Any) -> str:
+    name = shown(str(name))
+    if value is True:
+        return name
+    if isinstance(value, Mapping):
+        counts = ((key, len(part) if isinstance(part, list | tuple) else part) for key, part in value.items())
+        return f"{name} " + (
+            " ".join(f"{shown(str(part))} {shown(str(key))}" for key, part in counts if part) or "none"
+        )
+    if isinstance(value, list | tuple):
+        return f"{name} " + " ".join(shown(str(part)) for part in value)
+    return f"{name} {round(value, 3) if isinstance(value, float) else shown(str(value))}"
+
+
+def closing(report: Report) -> Iterator[Line]:
+    """Yield what stands below the table: verdict, root causes once and first, consequences, warnings, a bug."""
+    yield Line(Role.VERDICT, 0, verdict_words(report))
+    consequences = _consequences(report)
+    for root in sorted(report.roots, key=lambda outcome: outcome.status is not Status.FAILED):
+        yield from _root_lines(root, consequences.pop(root.name, []))
+    for name, skipped in consequences.items():
+        yield Line(Role.CONSEQUENCE, 0, f"skipped because of {shown(name)}: {', '.join(skipped)}")
+    for outcome in report.outcomes.values():
+        for warned in outcome.warnings:
+            yield Line(Role.WARNING, 0, f"warning: {shown(outcome.name)}: {shown(warned.text)} [{warned.code}]")
+    yield from _bug_lines(report.bug)
+
+
+def verdict_words(report: Report) -> str:
+    """Return the verdict, the counts, the time and the exit code in one line."""
+    counts = [f"{report.count(Status.SUCCESS)} of {times(len(report.outcomes), 'component')} ready"]
+    counts += [f"{number} {status.lower()}" for status in _COUNTED if (number := report.count(status))]
+    ended = f", ended by {signal.Signals(report.signal).name}" if report.signal else ""
+    return f"{report.verdict}: {', '.join(counts)} in {span(report.duration)}{ended}, exit {report.exit_code}"
+
+
+def _consequences(report: Report) -> dict[str, list[str]]:
+    """Return the names that were skipped, under the name of what they lack in the end."""
+    found: dict[str, list[str]] = {}
+    for outcome in report.outcomes.values():
+        if outcome.skipped_because:
+            found.setdefault(_root_of(report, outcome.skipped_because), []).append(shown(outcome.name))
+    return found
+
+
+def _root_of(report: Report, name: str) -> str:
+    for _ in report.outcomes:  # a chain is never longer than that
+        outcome = report.outcomes.get(name)
+        if outcome is None or not outcome.skipped_because:
+            break
+        name = outcome.skipped_because
+    return name
+
+
+def _root_lines(root: Outcome, skipped: list[str]) -> Iterator[Line]:
+    diagnosis = root.diagnosis
+    assert diagnosis
+    yield Line(Role.ROOT, 0, f"{root.status.lower()}: {shown(root.name)} ({root.kind}) at {shown(root.target)}")
+    yield Line(Role.ERROR, 1, error_words(diagnosis))
+    yield Line(Role.CONSEQUENCE, 1, f"{times(root.attempts, 'attempt')} in {span(root.duration)}")
+    if diagnosis.hint:
+        yield Line(Role.ADVICE, 1, f"hint: {shown(diagnosis.hint)}")
+    if root.runbook:
+        yield Line(Role.ADVICE, 1, f"runbook: {shown(root.runbook)}")
+    yield Line(Role.ADVICE, 1, f"more: startupctl explain {diagnosis.code.code}")
+    if skipped:
+        yield Line(Role.CONSEQUENCE, 1, f"skipped because of it: {', '.join(skipped)}")
+
+
+def _bug_lines(bug: str) -> Iterator[Line]:
+    if bug:
+        yield Line(Role.BUG, 0, "this is a bug in startupctl, please report it with what follows")
+        yield from (Line(Role.BUG, 1, shown_indented(line)) for line in bug.splitlines())
+
+
+def shown_indented(line: str) -> str:
+    """Return a line of a traceback, harmless and with its indentation."""
+    bare = line.lstrip(" ")
+    return " " * (len(line) - len(bare)) + shown(bare)
