@@ -42,7 +42,7 @@ class ClickHouse(Server):
 
     def argv(self) -> list[str]:
         """Return the command line; the words go through a file, for they hold passwords."""
-        users = ",".join(f"{name}:{password}" for name, password in self.users.items())
+        users = ",".join(f"{quote(name, safe='')}:{quote(password, safe='')}" for name, password in self.users.items())
         words = ["--path", str(self.path), "--users", users, "--port", str(self.port), *self.options]
         file = self.write_private(self.folder / "clickhouse.arguments", "\n".join(words))
         return [sys.executable, "-P", "-m", "startupctl.embedded.clickhouse_http", f"@{file}"]
