@@ -1,0 +1,60 @@
+"""Where a Redis or Valkey server is and who asks: what a connection URL says, as redis-py reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from startupctl.fields import Endpoint, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from startupctl.fields import Url
+
+PORT = 6379
+PLAIN = frozenset({"redis", "valkey"})
+ENCRYPTED = frozenset({"rediss", "valkeys"})
+SOCKET = frozenset({"unix", "redis+unix", "valkey+unix", "redis+socket"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server, the credentials and the database; `tls_options` are those of the URL, by redis-py's names."""
+
+    endpoint: Endpoint
+    tls: bool = False
+    user: str | None = None
+    password: Secret | None = None
+    database: int = 0
+    tls_options: Mapping[str, str] = field(default_factory=dict)
+
+
+def place_in(url: Url) -> Place:
+    """Read a URL; raises ValueError naming the part that cannot be used.
+
+    As redis-py does: the userinfo wins over `?username=` and `?password=`, `?db=` wins over the path.
+    """
+    if url.scheme not in PLAIN | ENCRYPTED | SOCKET:
+        raise ValueError("the scheme must be redis, rediss, valkey, valkeys or unix (no cluster, no sentinel)")
+    if len(url.hosts) > 1:
+        raise ValueError("one host only: a cluster or a set of sentinels cannot be checked as one server")
+    in_socket = url.scheme in SOCKET
+    if in_socket and (url.host or not url.path):
+        raise ValueError("a socket is written with three slashes, as in unix:///run/redis.sock")
+    password = url.param("password")
+    return Place(
+        endpoint=Endpoint(path=f"/{url.path}") if in_socket else Endpoint(url.host or "localhost", url.port or PORT),
+        tls=url.scheme in ENCRYPTED,
+        user=url.user or url.param("username"),
+        password=url.password or (Secret(password) if password else None),
+        database=_database(url.param("db") or url.param("virtual_host") or ("" if in_socket else url.path)),
+        tls_options={key: value for key, value in url.query if key.startswith("ssl_")},
+    )
+
+
+def _database(text: str) -> int:
+    number = text.strip("/") or "0"
+    if not (number.isascii() and number.isdigit()):
+        raise ValueError("the database must be a number, as in redis://host/0")
+    return int(number)

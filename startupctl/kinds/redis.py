@@ -1,0 +1,248 @@
+"""The kind `redis`: a Redis or Valkey server that answers PING after authentication and SELECT."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from startupctl import diagnoses
+from startupctl.check import Check, Facts, Unhealthy
+from startupctl.databases import redis_signals as signals
+from startupctl.databases.redis_place import PORT, Place, place_in
+from startupctl.databases.redis_state import ASKED, State, read_state, slots_served
+from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
+from startupctl.failures import ConnectionBroken, NotThisProtocol
+from startupctl.fields import Endpoint, Port, Secret, Url
+from startupctl.threads import in_thread
+from startupctl.versions import VersionField
+from startupctl.wire.resp import RedisError, Resp, log_in
+from startupctl.wire.stream import Stream
+from startupctl.wire.tls import client_context
+
+if TYPE_CHECKING:
+    import ssl
+
+    from startupctl.check import Run
+
+MAX_SAID = 200  # characters kept of an error answer; protected mode explains itself in 900
+
+Role = Annotated[
+    Literal["master", "replica"],
+    BeforeValidator(lambda value: {"primary": "master", "slave": "replica"}.get(value, value)),
+]
+
+
+class RedisExpect(BaseModel):
+    """What the server must be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    version: VersionField | None = Field(default=None, description="a constraint on the server's own version: `>=7.2`")
+    role: Role | None = Field(default=None, description="`master` (also `primary`) or `replica`")
+
+
+class Redis(Check):
+    """A Redis or Valkey server is reached, takes the credentials, has the database and answers."""
+
+    database: ClassVar[bool] = True
+    codes: ClassVar[tuple[Code, ...]] = signals.CODES
+
+    url: Url | None = Field(
+        default=None, description="redis://user:password@host:6379/0; rediss, valkey, valkeys and unix too"
+    )
+    host: str | None = Field(default=None, description="instead of `url`")
+    port: Port = Field(default=PORT, description="beside `host`")
+    user: str | None = Field(default=None, description="beside `host`; of the access list")
+    password: Secret | None = Field(default=None, description="beside `host`")
+    db: int = Field(default=0, ge=0, description="beside `host`")
+    tls: bool = Field(default=False, description="beside `host`; a URL says it by rediss:// or valkeys://")
+    ca_file: Path | None = Field(
+        default=None, description="who signs the server's certificate; default: the system's list"
+    )
+    cert_file: Path | None = Field(default=None, description="the client's certificate")
+    key_file: Path | None = Field(default=None, description="the key of `cert_file`")
+    verify: bool = Field(default=True, description="check the server's certificate and its name")
+    expect: RedisExpect = RedisExpect()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, keys: Any) -> Any:
+        """Take `${X:-}` of an unset variable as a key that is not there."""
+        return {key: value for key, value in keys.items() if value != ""} if isinstance(keys, dict) else keys
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        beside = {"host", "port", "user", "password", "db", "tls"} & self.model_fields_set
+        if self.url and beside:
+            raise ValueError(f"`url` and `{min(beside)}` exclude each other")
+        if not self.url and not self.host:
+            raise ValueError("`url` or `host` is missing")
+        _ = self.place
+        return self
+
+    @property
+    def place(self) -> Place:
+        """Where the server is and who asks."""
+        if self.url:
+            return place_in(self.url)
+        return Place(Endpoint(self.host or "", self.port), self.tls, self.user, self.password, self.db)
+
+    @property
+    def target(self) -> str:
+        """The address and the database."""
+        place = self.place
+        return f"{place.endpoint}/{place.database}" if place.database else str(place.endpoint)
+
+    async def check(self, run: Run) -> Facts:
+        """Authenticate, select, PING; then hold what the server says of itself against `expect`."""
+        async with Stream.open(self.place.endpoint, run) as stream:
+            if self.place.tls:
+                await self._encrypt(stream, run)
+            state = await self._greet(stream, run)
+        return state.facts
+
+    def explain(self, error: BaseException) -> Diagnosis | None:
+        """Classify error answers and answers that are no Redis'."""
+        if isinstance(error, RedisError):
+            return self._diagnosis(error, State())
+        if isinstance(error, NotThisProtocol):
+            return self._foreign(error)
+        return None
+
+    async def _encrypt(self, stream: Stream, run: Run) -> None:
+        context = await in_thread(self._context, run.folder)
+        try:
+            async with asyncio.timeout(run.left() / 2):
+                await stream.start_tls(context, stream.endpoint.host)
+        except TimeoutError as error:
+            if await _answers_plainly(stream.endpoint, run):
+                facts = self._facts(State()) | {"signal": "it answers PING in plain text"}
+                raise Unhealthy(Diagnosis(diagnoses.TLS_NOT_TLS, facts, phase=Phase.TLS)) from None
+            raise ConnectionBroken(stream.endpoint, Phase.TLS, error) from error
+
+    def _context(self, folder: Path) -> ssl.SSLContext:
+        in_url = self.place.tls_options
+        files = {
+            "ca_file": self.ca_file or in_url.get("ssl_ca_certs"),
+            "cert_file": self.cert_file or in_url.get("ssl_certfile"),
+            "key_file": self.key_file or in_url.get("ssl_keyfile"),
+        }
+        return client_context(
+            verify=self.verify and in_url.get("ssl_cert_reqs", "").lower().removeprefix("cert_") != "none",
+            check_name=in_url.get("ssl_check_hostname", "").lower() not in ("false", "0", "no"),
+            **{name: folder / file if file else None for name, file in files.items()},
+        )
+
+    async def _greet(self, stream: Stream, run: Run) -> State:
+        place, resp = self.place, Resp(stream)
+        commands = log_in(place.user, place.password.reveal() if place.password else None, place.database)
+        await resp.send(*commands, ("PING",), *ASKED)
+        for _ in commands:
+            await self._admitted(resp, stream, run)
+        stream.phase = Phase.QUERY
+        await self._ping(resp, run)
+        state = await read_state(resp)
+        await self._usable(resp, state, run)
+        self._as_expected(state)
+        return state
+
+    async def _admitted(self, resp: Resp, stream: Stream, run: Run) -> None:
+        stream.phase = Phase.AUTH
+        try:
+            await resp.answer()
+        except RedisError as error:
+            if not signals.password_unused(error):
+                raise
+            run.warn(signals.PASSWORD_UNUSED, endpoint=str(self.place.endpoint))
+
+    async def _ping(self, resp: Resp, run: Run) -> None:
+        try:
+            answer = await resp.answer()
+        except RedisError as error:
+            state = State()
+            with suppress(ConnectionBroken):  # a server that refuses connections closes after the error
+                state = await read_state(resp)
+            if error.word == "LOADING":
+                run.progress(f"loading: {state.progress}", state.percent, 100)
+            raise Unhealthy(self._diagnosis(error, state), state.facts) from error
+        if answer != "PONG":
+            raise NotThisProtocol(self.place.endpoint, "the Redis protocol", str(answer).encode())
+
+    async def _usable(self, resp: Resp, state: State, run: Run) -> None:
+        slots = await slots_served(resp) if state.clustered else None
+        if slots is not None:
+            raise Unhealthy(self._seen(signals.CLUSTER_DOWN, state, slots=slots), state.facts)
+        if state.full and self.expect.role == "master":
+            raise Unhealthy(self._seen(signals.OUT_OF_MEMORY, state), state.facts)
+        if state.full:
+            run.warn(signals.OUT_OF_MEMORY, **self._facts(state))
+
+    def _as_expected(self, state: State) -> None:
+        expect = self.expect
+        if expect.version and not state.version:
+            raise Unhealthy(self._seen(signals.PERMISSION_DENIED, state, command="info"), state.facts)
+        if expect.version and not expect.version.admits(state.version):
+            self._unexpected("version", str(expect.version), state.version, state)
+        if expect.role and not state.role:
+            raise Unhealthy(self._seen(signals.PERMISSION_DENIED, state, command="role"), state.facts)
+        if expect.role == "master" and state.role == "replica":
+            diagnosis = self._seen(signals.READ_ONLY_REPLICA, state)
+            waiting = None if state.link_up else FailureClass.WAITING  # its master is gone: a failover may be going on
+            raise Unhealthy(replace(diagnosis, failure_class=waiting), state.facts)
+        if expect.role and expect.role != state.role:
+            self._unexpected("role", expect.role, state.role, state)
+
+    def _unexpected(self, name: str, expected: str, found: str, state: State) -> None:
+        facts = {"name": name, "expected": expected, "found": found}
+        raise Unhealthy(self._seen(signals.EXPECTATION_FAILED, state, **facts), state.facts)
+
+    def _facts(self, state: State) -> dict[str, Any]:
+        return {
+            "endpoint": str(self.place.endpoint),
+            "user": self.place.user or "default",
+            "db": self.place.database,
+            "role": state.role or "replica",
+            "link": "up" if state.link_up else "down",
+            "master": state.master,
+            "progress": state.progress,
+            "used": state.number("used_memory"),
+            "limit": state.number("maxmemory"),
+            "policy": state.info.get("maxmemory_policy", "unknown"),
+            "slots": "not all",
+        }
+
+    def _seen(self, code: Code, state: State, **facts: Any) -> Diagnosis:
+        return Diagnosis(code, self._facts(state) | facts, phase=Phase.QUERY)
+
+    def _diagnosis(self, error: RedisError, state: State) -> Diagnosis:
+        return Diagnosis(
+            signals.code_of(error),
+            self._facts(state) | {"command": error.command.lower()},
+            said=error.text[:MAX_SAID],
+            phase=Phase.AUTH if error.command in ("AUTH", "SELECT") else Phase.QUERY,
+            signal=error.word,
+            retry_after=state.next_look,
+        )
+
+    def _foreign(self, error: NotThisProtocol) -> Diagnosis:
+        facts = self._facts(State()) | {"looks_like": error.looks_like, "signal": "it answers with a TLS alert"}
+        if error.looks_like != "TLS":
+            return Diagnosis(signals.NOT_REDIS, facts, phase=Phase.GREET)
+        return Diagnosis(diagnoses.TLS_REQUIRED, facts, phase=Phase.GREET, advice="use `rediss://`, or `tls: true`")
+
+
+async def _answers_plainly(endpoint: Endpoint, run: Run) -> bool:
+    """Whether the peer speaks Redis without TLS: such a server waits for the end of the greeting of TLS."""
+    try:
+        async with Stream.open(endpoint, run) as stream:
+            await Resp(stream).call("PING")
+    except RedisError:
+        return True
+    except (ConnectionBroken, NotThisProtocol):
+        return False
+    return True
