@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MASK = "***"
 BY_VALUE, AS_WORD = 8, 4  # characters
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_FOLDERS = ("PWD", "OLDPWD")  # the shell's, not passwords
 _STRUCTURES = (
     (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/]*@"), rf"\1:{MASK}@"),
     (re.compile(r"(?i)\b(password\s*=\s*)(?:'(?:[^']|'')*'|\S+)"), rf"\1{MASK}"),
@@ -64,7 +65,7 @@ class Redactor:
 def environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the values of variables whose name says secret, and the userinfo of proxy variables."""
     for name, value in environ.items():
-        if is_secret_name(name):
+        if is_secret_name(name) and name not in _FOLDERS:
             yield value
         elif name in _PROXIES and "@" in value:
             yield value.rpartition("@")[0].rpartition("//")[2].partition(":")[2]

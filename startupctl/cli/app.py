@@ -1,0 +1,130 @@
+"""The command group: finds a command by its file, loads only that one, and turns every mistake into an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.exceptions import TyperException
+from typer.main import get_command
+
+from startupctl import __version__, commands
+from startupctl.errors import Problem, ProblemsFound
+from startupctl.verdict import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROGRAM = "startupctl"
+HELP = "Says when a service may start, and why not: databases created, migrated and checked, by one manifest."
+
+
+class CommandFolder(dict[str, Any]):
+    """The commands by name: one module of `startupctl.commands` each, imported on first use."""
+
+    def __init__(self) -> None:
+        """List the folder; nothing is imported."""
+        super().__init__({module.name.replace("_", "-"): None for module in iter_modules(commands.__path__)})
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the command; raises KeyError when there is no such module."""
+        if super().__getitem__(name) is None:
+            self[name] = _load(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the command, or the default."""
+        return self[name] if name in self else default  # noqa: SIM401  (that is what is defined here)
+
+
+def run_cli(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit code (2 for mistakes of the user, 70 for ours)."""
+    try:
+        return _group().main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False) or 0
+    except (typer.Exit, typer.Abort) as leaving:
+        return getattr(leaving, "exit_code", Exit.FAILED)
+    except TyperException as error:
+        return _refuse(arguments, [Problem(error.format_message().rstrip("."), "command line", _usage_hint(error))])
+    except ProblemsFound as found:
+        return _refuse(arguments, found.problems)
+    except BrokenPipeError:
+        return _closed_pipe()
+    except Exception:  # noqa: BLE001  (the border of the program: what arrives here is a bug of ours)
+        return _report_bug()
+
+
+def print_version(wanted: bool) -> None:  # noqa: FBT001  (typer calls it with the option's value)
+    """Print the version and leave."""
+    if wanted:
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        raise typer.Exit
+
+
+def _group() -> Any:
+    app = typer.Typer(name=PROGRAM, help=HELP, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+    app.callback()(_callback)
+    group = get_command(app)
+    group.commands = CommandFolder()  # type: ignore[attr-defined]  (an app with a callback is a group)
+    return group
+
+
+def _load(name: str) -> Any:
+    function = import_module(f"{commands.__name__}.{name.replace('-', '_')}").command
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name, context_settings=getattr(function, "context_settings", None))(function)
+    return get_command(single)
+
+
+def _callback(
+    version: bool = typer.Option(  # noqa: FBT001  (an option; typer reads the signature)
+        False, "--version", help="Print the version and exit.", callback=print_version, is_eager=True
+    ),
+) -> None:
+    """Say when a service may start, and why not."""
+
+
+def _refuse(arguments: Sequence[str], problems: Sequence[Problem]) -> int:
+    """Print what the user can mend: as lines to stderr, and as one document to stdout when JSON was asked for."""
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    if _wants_json(arguments):
+        from startupctl.reports.json import problems as document
+
+        sys.stdout.write(document(problems))
+    return Exit.USAGE
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    pairs = zip(arguments, [*arguments[1:], ""], strict=False)
+    return any(
+        (flag in ("-o", "--output") and value == "json") or flag in ("-ojson", "--output=json") for flag, value in pairs
+    )
+
+
+def _usage_hint(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see `{context.command_path} --help`" if context else f"see `{PROGRAM} --help`"
+
+
+def _closed_pipe() -> int:
+    """Leave quietly when the reader of stdout has gone; the run itself had been decided before."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.FAILED
+
+
+def _report_bug() -> int:
+    import os
+    import traceback
+
+    from startupctl.redact import Redactor, environment_secrets
+
+    text = Redactor(environment_secrets(os.environ)).clean(traceback.format_exc())
+    sys.stderr.write(
+        f"{text}{PROGRAM} {__version__}: this is a bug in {PROGRAM}, please report it with the lines above\n"
+    )
+    return Exit.BUG

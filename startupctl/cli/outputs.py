@@ -1,0 +1,92 @@
+"""Where reports go: `-o FORMAT[=FILE]`, refused before the run when it cannot work, written after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+from startupctl import reports
+from startupctl.errors import PlanError, Problem
+from startupctl.reports.text import encodable, takes_color, takes_symbols
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from startupctl.outcome import Report
+
+FOR_PEOPLE = ("table", "plain")
+FILE_WIDTH = 100  # columns of a table that no terminal limits
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One report in one format; `path` None is stdout, or stderr when a document has stdout to itself."""
+
+    format: str
+    path: Path | None = None
+    to_stderr: bool = False
+
+    def write(self, report: Report, *, color: bool) -> None:
+        """Render the report and write it; raises OSError when it cannot be written."""
+        if self.path is not None:
+            _replace_file(self.path, self._render(report, width=FILE_WIDTH, color=False, ascii_only=False))
+            return
+        stream = sys.stderr if self.to_stderr else sys.stdout
+        width = get_terminal_size().columns if stream.isatty() else FILE_WIDTH
+        text = self._render(
+            report, width=width, color=color and takes_color(stream), ascii_only=not takes_symbols(stream)
+        )
+        stream.write(encodable(text, stream))
+        stream.flush()
+
+    def _render(self, report: Report, **looks: Any) -> str:
+        """Render; only formats for a screen are told how it looks."""
+        text: str = _renderer(self.format)(report, **(looks if self.format == "table" else {}))
+        return text
+
+
+def parse_outputs(given: Sequence[str], *, terminal: bool) -> list[Output]:
+    """Read `-o` values; without any a table on a terminal and plain lines elsewhere.
+
+    Raises PlanError for unknown formats, two documents on stdout and files that cannot be written.
+    """
+    if not given:
+        return [Output("table" if terminal else "plain")]
+    outputs = [_parse(text) for text in given]
+    documents = [one for one in outputs if one.path is None and one.format not in FOR_PEOPLE]
+    if len(documents) > 1:
+        raise PlanError([Problem("stdout can take one document only", "--output", "give the others a =FILE")])
+    return [
+        Output(one.format, to_stderr=True) if documents and one.path is None and one not in documents else one
+        for one in outputs
+    ]
+
+
+def _parse(text: str) -> Output:
+    name, equals, file = text.partition("=")
+    if _renderer(name) is None:
+        known = ", ".join(one.name for one in iter_modules(reports.__path__) if _renderer(one.name))
+        raise PlanError([Problem(f"unknown format `{name}`", "--output", f"use one of {known}")])
+    path = Path(file) if equals else None
+    if path is not None and not os.access(path.parent, os.W_OK):
+        raise PlanError([Problem(f"`{path}` cannot be written", "--output", "name a file in a writable folder")])
+    return Output(name, path)
+
+
+def _renderer(name: str) -> Any:
+    if name not in {one.name for one in iter_modules(reports.__path__)}:
+        return None
+    return getattr(import_module(f"{reports.__name__}.{name}"), "render", None)
+
+
+def _replace_file(path: Path, text: str) -> None:
+    """Write next to the file and rename, so that a reader sees the old report or the new one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
