@@ -58,6 +58,12 @@ class Stream:
         return self._writer.get_extra_info("ssl_object") is not None
 
     @property
+    def tls_version(self) -> str | None:
+        """The version of TLS that protects what is sent, as `TLSv1.3`; None without TLS."""
+        protection = self._writer.get_extra_info("ssl_object")
+        return protection.version() if protection else None
+
+    @property
     def peer(self) -> str:
         """The address the connection ended up at, as the operating system names it."""
         address = self._writer.get_extra_info("peername")
