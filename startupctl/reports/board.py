@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from startupctl.outcome import EventKind, Status
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
     from startupctl.diagnosis import Diagnosis
     from startupctl.model import Component
-    from startupctl.outcome import Event, Outcome
+    from startupctl.outcome import Attempt, Event, Outcome
 
 
 @dataclass(slots=True)
 class Row:
-    """One component; `since` is when its status began to count (seconds of the run), `timeout` None if unknown."""
+    """One component.
+
+    `since` is when its status began to count (seconds of the run), `timeout` is None if unknown. `fresh` is
+    whether the last look failed in a way not seen before in this run: polls come many times a second.
+    """
 
     name: str
     needs: tuple[str, ...] = ()
@@ -28,6 +32,8 @@ class Row:
     since: float = 0.0
     attempts: int = 0
     error: Diagnosis | None = None
+    fresh: bool = False
+    seen: set[str] = field(default_factory=set)
     work: str = ""
     outcome: Outcome | None = None
 
@@ -59,8 +65,7 @@ class Board:
         elif event.kind is EventKind.ATTEMPT:
             _begin(row, event.at)
         elif event.kind is EventKind.LOOKED and event.attempt:
-            row.attempts, row.work = event.attempt.number, ""
-            row.error = event.attempt.diagnosis
+            _end(row, event.attempt)
         elif event.kind is EventKind.PROGRESS:
             row.work = _progress(event)
         elif event.kind is EventKind.SETTLED and event.outcome:
@@ -86,6 +91,13 @@ def _begin(row: Row, at: float) -> None:
         row.since = at
     row.attempts += 1
     row.status = Status.RETRYING if row.error else Status.RUNNING
+
+
+def _end(row: Row, attempt: Attempt) -> None:
+    row.attempts, row.work, row.error = attempt.number, "", attempt.diagnosis
+    code = attempt.diagnosis.code.code if attempt.diagnosis else ""
+    row.fresh = bool(code) and code not in row.seen
+    row.seen.add(code)
 
 
 def _progress(event: Event) -> str:

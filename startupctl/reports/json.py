@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from startupctl import __version__
 from startupctl.outcome import Status
+from startupctl.reports.text import instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +32,7 @@ def render(report: Report) -> str:
             "manifest": report.manifest,
             "profile": report.profile,
             "command": report.command,
-            "started_at": _instant(report.started_at),
+            "started_at": instant(report.started_at),
             "duration": _milliseconds(report.duration),
             "verdict": report.verdict,
             "exit_code": report.exit_code,
@@ -103,11 +104,6 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def _instant(moment: datetime) -> str:
-    """Write RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _dump(document: dict[str, Any]) -> str:
     # `##[` anywhere in a line is a command to GitHub runners; between quotes the bracket may be escaped
     return json.dumps(_plain(document), indent=2, allow_nan=False).replace("##[", "##\\u005b")
@@ -133,6 +129,6 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes | bytearray):
         return bytes(value).decode("utf-8", "backslashreplace")
     if isinstance(value, datetime) and value.tzinfo:
-        return _instant(value)
+        return instant(value)
     text = value.isoformat() if isinstance(value, date) else str(value)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

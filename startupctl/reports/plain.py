@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from startupctl.outcome import EventKind, Status
 from startupctl.reports.board import Board
 from startupctl.reports.text import encodable, shown, span, tamed, times
-from startupctl.reports.words import HEADINGS, closing, detail, error_words, row
+from startupctl.reports.words import HEADINGS, closing, error_words, row, settled_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TextIO
 
     from startupctl.model import Component
-    from startupctl.outcome import Event, Outcome, Report
+    from startupctl.outcome import Event, Report
     from startupctl.reports.board import Row
 
 HEARTBEAT = 10.0  # seconds
@@ -43,7 +43,6 @@ class Lines:
         """Write to `stream`; with the components, waiting ones can name whom they wait for."""
         self._stream, self._board = stream, Board(components)
         self._started = self._beaten = time.monotonic()
-        self._said: dict[str, str] = {}
         self._progressed: dict[str, float] = {}
         self._broken = False
 
@@ -74,18 +73,11 @@ class Lines:
             missing = ", ".join(map(shown, self._board.missing(changed)))
             return f"waiting for {missing}" if missing else ""
         if event.kind is EventKind.LOOKED:
-            return self._looked(event, changed)
+            again = changed.error if changed.fresh and event.wait is not None else None
+            return f"retrying, {error_words(again)}" if again else ""
         if event.kind is EventKind.PROGRESS:
             return self._progress(event, changed)
         return settled_words(event.outcome) if event.outcome else ""
-
-    def _looked(self, event: Event, changed: Row) -> str:
-        """Say why it is looked at again, once for each kind of failure: polls come many times a second."""
-        code = changed.error.code.code if changed.error else ""
-        if not changed.error or event.wait is None or self._said.get(changed.name) == code:
-            return ""
-        self._said[changed.name] = code
-        return f"retrying, {error_words(changed.error)}"
 
     def _progress(self, event: Event, changed: Row) -> str:
         last = self._progressed.get(changed.name)
@@ -111,10 +103,3 @@ class Lines:
             self._stream.flush()
         except OSError:
             self._broken = True
-
-
-def settled_words(outcome: Outcome) -> str:
-    """Return how a component ended: its status, the effort, the error or what was seen."""
-    effort = f" after {times(outcome.attempts, 'attempt')} in {span(outcome.duration)}" if outcome.attempts else ""
-    more = detail(outcome)
-    return f"{outcome.status.lower()}{effort}" + (f", {more}" if more else "")

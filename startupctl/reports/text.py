@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from startupctl.outcome import Status
@@ -36,6 +37,12 @@ def shown(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def shown_indented(line: str) -> str:
+    """Return a line of a traceback, harmless and with its indentation."""
+    bare = line.lstrip(" ")
+    return " " * (len(line) - len(bare)) + shown(bare)
+
+
 def tamed(text: str) -> str:
     """Return lines that a GitHub runner reads as text, not as commands; elsewhere they stay as they are.
 
@@ -58,9 +65,24 @@ def encodable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
+def ascii_form(text: str) -> str:
+    r"""Return the text with all that is not ASCII written as `\xe9` or `\u2714`."""
+    return text.encode("ascii", "backslashreplace").decode("ascii")
+
+
 def takes_symbols(stream: TextIO) -> bool:
     """Whether the stream's encoding can take the symbols of the tables."""
     return encodable(_OURS, stream) == _OURS
+
+
+def takes_color(stream: TextIO) -> bool:
+    """Whether colours are welcome there: a terminal that can, and no `NO_COLOR` (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def instant(moment: datetime) -> str:
+    """Return a moment in UTC as RFC 3339 has it, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def span(seconds: float | None) -> str:

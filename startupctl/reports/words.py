@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from startupctl.outcome import Status
-from startupctl.reports.text import shown, span, times
+from startupctl.reports.text import shown, shown_indented, span, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,13 @@ def detail(outcome: Outcome) -> str:
     if outcome.impaired_by:
         parts.append("without " + ", ".join(map(shown, outcome.impaired_by)))
     return ", ".join(filter(None, parts))
+
+
+def settled_words(outcome: Outcome) -> str:
+    """Return how a component ended: its status, the effort, the error or what was seen."""
+    effort = f" after {times(outcome.attempts, 'attempt')} in {span(outcome.duration)}" if outcome.attempts else ""
+    more = detail(outcome)
+    return f"{outcome.status.lower()}{effort}" + (f", {more}" if more else "")
 
 
 def error_words(diagnosis: Diagnosis) -> str:
@@ -149,9 +156,3 @@ def _bug_lines(bug: str) -> Iterator[Line]:
     if bug:
         yield Line(Role.BUG, 0, "this is a bug in startupctl, please report it with what follows")
         yield from (Line(Role.BUG, 1, shown_indented(line)) for line in bug.splitlines())
-
-
-def shown_indented(line: str) -> str:
-    """Return a line of a traceback, harmless and with its indentation."""
-    bare = line.lstrip(" ")
-    return " " * (len(line) - len(bare)) + shown(bare)
