@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from startupctl.outcome import EventKind, Status
 from startupctl.reports.board import Board
@@ -121,7 +121,7 @@ class _Format(logging.Formatter):
         return tamed("\n".join([head, *(f"  {shown_indented(line)}" for line in trace.splitlines())]))
 
 
-class _Stderr(logging.StreamHandler["TextIO"]):
+class _Stderr(logging.StreamHandler[TextIO]):
     """Writes to what stderr is at that moment: the live table puts itself in between while it is drawn."""
 
     def emit(self, record: logging.LogRecord) -> None:
