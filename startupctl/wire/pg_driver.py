@@ -1,0 +1,168 @@
+"""The same conversation through psycopg and libpq, for targets the speaker does not know."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import re
+import time
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from startupctl.diagnosis import Phase
+from startupctl.failures import ConnectionBroken
+from startupctl.threads import in_thread
+from startupctl.wire.pg_messages import PgError, Row, text_of
+from startupctl.wire.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from psycopg import pq
+
+    from startupctl.check import Run
+    from startupctl.wire.pg_target import PgTarget
+
+# libpq keeps only the text of a refused connection. With this verbosity the text holds the SQLSTATE at a
+# fixed place, in any language: https://www.postgresql.org/docs/current/libpq-control.html#LIBPQ-PQSETERRORVERBOSITY
+PQERRORS_VERBOSE = 2
+_REFUSAL = re.compile(r":  ([0-9A-Z]{5}): ([^\n]*)")
+_REPORTED = ("server_version", "in_hot_standby", "is_superuser", "default_transaction_read_only")
+
+
+class DriverFailed(Exception):  # noqa: N818
+    """libpq could not connect, and nothing tells why but its text."""
+
+    def __init__(self, target: PgTarget, text: str, *, invalid: bool = False) -> None:
+        """Keep the text, which is from outside; `invalid` means that libpq refused the parameters themselves."""
+        self.target, self.text, self.invalid = target, text, invalid
+        super().__init__(text)
+
+
+class DriverSession:
+    """A connection of libpq, driven from the event loop."""
+
+    def __init__(self, connection: pq.abc.PGconn, target: PgTarget, run: Run) -> None:
+        """Take over a connection that was made."""
+        self._connection, self._target, self._run = connection, target, run
+        found = {name: connection.parameter_status(name.encode()) for name in _REPORTED}
+        self.parameters = {name: value.decode() for name, value in found.items() if value is not None}
+
+    @property
+    def tls(self) -> str | bool:
+        """Whether there is TLS; libpq does not tell the version through psycopg."""
+        return self._connection.ssl_in_use
+
+    async def query(self, sql: str) -> list[Row]:
+        """Execute statements; return the rows of the last one as text. Raises PgError, ConnectionBroken."""
+        import psycopg
+        from psycopg import generators, waiting
+
+        self._connection.send_query(sql.encode())
+        try:
+            async with asyncio.timeout(self._run.left()):
+                results = await waiting.wait_async(generators.execute(self._connection), self._connection.socket)
+        except (psycopg.OperationalError, TimeoutError) as error:
+            cause = error if isinstance(error, TimeoutError) else EOFError()
+            raise ConnectionBroken(self._target.endpoint, Phase.QUERY, cause, received=1) from error
+        return _rows(results)
+
+
+@asynccontextmanager
+async def open_driver_session(target: PgTarget, run: Run) -> AsyncIterator[DriverSession]:
+    """Connect by libpq; the connection is closed at the end.
+
+    Raises PgError, ConnectionBroken where a look of our own finds why, else DriverFailed.
+    """
+    from psycopg import conninfo, errors
+
+    try:
+        text = conninfo.make_conninfo(**target.parameters())
+    except errors.Error as error:
+        raise DriverFailed(target, str(error), invalid=True) from error
+    connection = await in_thread(_started, text.encode())
+    try:
+        await _connected(connection, target, run)
+        yield DriverSession(connection, target, run)
+    finally:
+        connection.finish()
+
+
+def _started(text: bytes) -> pq.abc.PGconn:
+    """Begin to connect; resolves names, so it blocks."""
+    from psycopg import pq
+
+    connection = pq.PGconn.connect_start(text)
+    library = _libpq()
+    if library:
+        library.PQsetErrorVerbosity.argtypes = [ctypes.c_void_p, ctypes.c_int]
+        library.PQsetErrorVerbosity(getattr(connection, "pgconn_ptr", None), PQERRORS_VERBOSE)
+    return connection
+
+
+async def _connected(connection: pq.abc.PGconn, target: PgTarget, run: Run) -> None:
+    from psycopg.pq import ConnStatus, PollingStatus
+
+    started = time.monotonic()
+    status = PollingStatus.FAILED if connection.status == ConnStatus.BAD else PollingStatus.WRITING
+    try:
+        async with asyncio.timeout(run.left()):
+            while status in (PollingStatus.READING, PollingStatus.WRITING):
+                await _ready(connection.socket, reading=status == PollingStatus.READING)
+                status = PollingStatus(await in_thread(connection.connect_poll))  # resolves the name of the next host
+    except TimeoutError as error:
+        seconds = time.monotonic() - started
+        raise ConnectionBroken(target.endpoint, Phase.GREET, error, seconds=seconds) from error
+    if status != PollingStatus.OK:
+        raise await _why(text_of(connection.error_message), target, run)
+
+
+async def _ready(socket: int, *, reading: bool) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    add, remove = (loop.add_reader, loop.remove_reader) if reading else (loop.add_writer, loop.remove_writer)
+    add(socket, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        remove(socket)
+
+
+async def _why(text: str, target: PgTarget, run: Run) -> Exception:
+    """Return the server's refusal, else what a look of our own at the address finds, else libpq's words."""
+    refusal = _REFUSAL.search(text)
+    if refusal:
+        return PgError({"C": refusal[1], "M": refusal[2], "V": "FATAL"}, phase=Phase.AUTH)
+    try:
+        async with Stream.open(target.endpoint, run):
+            return DriverFailed(target, text.strip())
+    except ConnectionBroken as error:
+        return error
+
+
+def _rows(results: list[pq.abc.PGresult]) -> list[Row]:
+    from psycopg.pq import DiagnosticField, ExecStatus
+
+    for result in results:
+        if result.status == ExecStatus.FATAL_ERROR:
+            fields = {field.value: result.error_field(field) for field in DiagnosticField}
+            raise PgError({chr(key): text_of(value) for key, value in fields.items() if value}, phase=Phase.QUERY)
+    last = results[-1]
+    columns = range(last.nfields)
+    return [
+        tuple(None if (value := last.get_value(row, column)) is None else value.decode() for column in columns)
+        for row in range(last.ntuples)
+    ]
+
+
+@cache
+def _libpq() -> ctypes.CDLL | None:
+    """Return the libpq that psycopg has loaded, None where the system does not tell which."""
+    try:
+        maps = Path("/proc/self/maps").read_text()
+    except OSError:
+        return None
+    found = re.search(r"\S*/libpq[-.][^/\n]*\.so[^/\n]*", maps)
+    return ctypes.CDLL(found[0]) if found else None
