@@ -1,0 +1,150 @@
+"""ClickHouse over HTTP: one statement, its rows as text, its errors by number."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from startupctl.failures import NotThisProtocol
+from startupctl.fields import Endpoint, Secret
+from startupctl.wire.http import HttpRequest, request
+from startupctl.wire.proxy import ENVIRONMENT
+from startupctl.wire.tls import client_context
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from startupctl.check import Run
+    from startupctl.wire.http import HttpAnswer
+
+Row = list[str | None]
+
+CODE_HEADER = "X-ClickHouse-Exception-Code"
+TAG_HEADER = "X-ClickHouse-Exception-Tag"
+_CODE = re.compile(rb"Code: (\d+)")
+_LAST_WORDS = re.compile(rb"(?:^|\n)(Code: \d+\. DB::Exception: [^\n]*\([A-Z_]+\)[^\n]*)\n?\Z")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
+
+
+@dataclass(frozen=True, slots=True)
+class ClickHouseServer:
+    """Where a server is, as whom it is spoken to, in which database and with which settings.
+
+    `options` are what a URL says to the client, by the names of clickhouse-connect.
+    """
+
+    endpoint: Endpoint
+    secure: bool = False
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
+    database: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/"
+    tls: Callable[[], ssl.SSLContext] = client_context
+
+
+class ClickHouseError(Exception):
+    """The server, or something before it, refused; `code` is None when the answer has no number.
+
+    `text` is the server's own words: text from outside.
+    """
+
+    def __init__(self, code: int | None, text: str, answer: HttpAnswer) -> None:
+        """Keep number, text and the whole answer."""
+        self.code, self.text, self.answer = code, text, answer
+        super().__init__(text)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.answer.status
+
+
+async def query(run: Run, server: ClickHouseServer, sql: str, *, database: str | None = None) -> list[Row]:
+    """Execute one statement and return its rows as text, NULL as None.
+
+    `database` replaces the server's; settings go along with every statement. Raises ClickHouseError,
+    NotThisProtocol and what `wire.http.request` raises. The answer is whole or it is an error:
+    the server is asked to finish the statement before it answers, so that the status is the final one.
+    """
+    chosen = server.database if database is None else database
+    params = {**server.settings, "default_format": "TabSeparated", "wait_end_of_query": "1"}
+    params |= {"database": chosen} if chosen else {}
+    wanted = HttpRequest(
+        scheme="https" if server.secure else "http",
+        endpoint=server.endpoint,
+        target=f"{server.path}?{urlencode(params, quote_via=quote)}",
+        method="POST",
+        headers=_credentials(server) | {"Content-Type": "text/plain; charset=UTF-8"},
+        body=sql.encode(),
+        tls=server.tls,
+        proxy=ENVIRONMENT,
+    )
+    answer = await request(run, wanted)
+    _raise_error(answer, server.endpoint)
+    return parse_rows(answer.body)
+
+
+def parse_rows(body: bytes) -> list[Row]:
+    r"""Read TabSeparated: rows end with a line feed, values are escaped with `\`, `\N` is NULL."""
+    text = body.decode(errors="replace")
+    return (
+        [[_unescape(cell) for cell in line.split("\t")] for line in text.removesuffix("\n").split("\n")] if text else []
+    )
+
+
+def _unescape(cell: str) -> str | None:
+    return None if cell == r"\N" else _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), cell)
+
+
+def _credentials(server: ClickHouseServer) -> dict[str, str]:
+    """Return the headers of user and password; without a user the server takes `default`."""
+    user = server.user or ("default" if server.password else "")
+    headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": server.password.reveal()} if user else {}
+    return {name: value.encode().decode("latin-1") for name, value in headers.items()}
+
+
+def _raise_error(answer: HttpAnswer, endpoint: Endpoint) -> None:
+    late = _late_exception(answer)
+    words = late or answer.body.strip()
+    code = _number(answer, words)
+    if answer.status == HTTPStatus.OK and code is None and not late:
+        return
+    if code is None and not _may_be_before_it(answer.status):
+        raise NotThisProtocol(endpoint, "ClickHouse", b"HTTP/1.1 %d " % answer.status + answer.body)
+    raise ClickHouseError(code, words.decode(errors="replace"), answer)
+
+
+def _may_be_before_it(status: int) -> bool:
+    """Whether a gateway may have answered in the server's place: that is no sign of another protocol."""
+    return status in (401, 403, 408, 425, 429) or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _number(answer: HttpAnswer, words: bytes) -> int | None:
+    """Return the number of an exception: the header is missing before 20.4 and 0 when there was none."""
+    header = answer.headers.get(CODE_HEADER, "")
+    if header.isascii() and header.isdigit() and int(header):
+        return int(header)
+    match = _CODE.match(words)
+    return int(match[1]) if match else None
+
+
+def _late_exception(answer: HttpAnswer) -> bytes:
+    """Return the exception that came after the status 200 was sent, empty when there is none.
+
+    Since 25.11 it stands between two marks with a random tag of this answer, before that it is the last line.
+    """
+    if answer.status != HTTPStatus.OK:
+        return b""
+    tag = answer.headers.get(TAG_HEADER, "").encode()
+    if tag:
+        _, mark, tail = answer.body.rpartition(b"__exception__\r\n" + tag + b"\r\n")
+        return tail.partition(b"\r\n")[0] if mark else b""
+    match = _LAST_WORDS.search(answer.body)
+    return match[1] if match else b""

@@ -1,0 +1,188 @@
+"""The HTTP proxy on the way to a server: which one, and how a connection through it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from base64 import b64encode
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from startupctl.failures import ConnectionBroken
+from startupctl.fields import Endpoint, Url, split_host_port
+from startupctl.wire.connect import connect
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from startupctl.check import Run
+
+ENVIRONMENT = "env"
+NO_PROXY = "none"
+DEFAULT_PORT = 80
+MAX_HEAD = 1 << 16
+HTTP_OK = 200
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy and where it was named: a variable or the key `proxy`."""
+
+    endpoint: Endpoint
+    origin: str
+    authorization: str = field(default="", repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """Return what the proxy itself wants to read of a request."""
+        return {"Proxy-Authorization": self.authorization} if self.authorization else {}
+
+
+class ProxyFailed(Exception):  # noqa: N818  (named for what happened, as its siblings are)
+    """A proxy cannot be used; `status` is what it answered, 0 when there was no answer.
+
+    `proxy` is None when the address of the proxy itself cannot be read. The text names variable and
+    host, never the userinfo.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        wanted: Endpoint,
+        proxy: Endpoint | None = None,
+        *,
+        status: int = 0,
+        cause: BaseException | None = None,
+    ) -> None:
+        """Keep who was asked, for what, and what came of it."""
+        self.origin, self.wanted, self.proxy = origin, wanted, proxy
+        self.status, self.cause = status, cause
+        super().__init__(f"proxy {proxy or ''} of `{origin}`: {status or type(cause).__name__}")
+
+
+def find_proxy(
+    choice: str | Url, scheme: str, wanted: Endpoint, environ: Mapping[str, str] = os.environ
+) -> Proxy | None:
+    """Return the proxy for a server, None for a direct connection.
+
+    `choice` is `env`, `none` or the URL of a proxy. Of the environment `http_proxy`/`https_proxy`
+    count first and `all_proxy` after them, lower case before upper case, as in curl; one that is set
+    and empty means none. Raises ProxyFailed for an address that is no `http://` proxy.
+    """
+    if isinstance(choice, Url):
+        return _read_proxy(choice, "proxy", wanted)
+    if choice == NO_PROXY:
+        return None
+    name = _first_set(environ, f"{scheme}_proxy", "all_proxy")
+    if not environ.get(name) or is_exempt(wanted, environ.get(_first_set(environ, "no_proxy"), "")):
+        return None
+    return _read_variable(name, environ[name], wanted)
+
+
+def is_exempt(wanted: Endpoint, entries: str) -> bool:
+    """Whether a `NO_PROXY` list names a server.
+
+    An entry is `*`, a host, a suffix (with or without a leading dot), either with a port, or a network
+    such as 10.0.0.0/8.
+    """
+    return any(_names(entry.lower(), wanted) for entry in re.split(r"[,\s]+", entries) if entry)
+
+
+async def open_tunnel(run: Run, proxy: Proxy, wanted: Endpoint) -> socket.socket:
+    """Return a connection to a server through CONNECT (RFC 9110, 9.3.6); raises ProxyFailed."""
+    sock = await reach_proxy(run, proxy, wanted)
+    with ExitStack() as unused:
+        unused.enter_context(sock)
+        status = await _tunnel_status(run, sock, proxy, wanted)
+        if status != HTTP_OK:
+            raise ProxyFailed(proxy.origin, wanted, proxy.endpoint, status=status)
+        unused.pop_all()
+    return sock
+
+
+async def reach_proxy(run: Run, proxy: Proxy, wanted: Endpoint) -> socket.socket:
+    """Return a connection to the proxy itself; raises ProxyFailed."""
+    try:
+        return await connect(proxy.endpoint, run)
+    except ConnectionBroken as error:
+        raise ProxyFailed(proxy.origin, wanted, proxy.endpoint, cause=error.cause) from error
+
+
+async def _tunnel_status(run: Run, sock: socket.socket, proxy: Proxy, wanted: Endpoint) -> int:
+    loop = asyncio.get_running_loop()
+    headers = {"Host": str(wanted), **proxy.headers()}
+    lines = [f"CONNECT {wanted} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    try:
+        async with asyncio.timeout(run.left()):
+            await loop.sock_sendall(sock, "\r\n".join(lines).encode("latin-1"))
+            return await _read_status(sock)
+    except (OSError, EOFError, ValueError) as error:  # TimeoutError is an OSError
+        raise ProxyFailed(proxy.origin, wanted, proxy.endpoint, cause=error) from error
+
+
+async def _read_status(sock: socket.socket) -> int:
+    """Read to the end of the answer's headers; what follows them belongs to the tunnel."""
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < MAX_HEAD:
+        data = await asyncio.get_running_loop().sock_recv(sock, 4096)
+        if not data:
+            raise EOFError
+        head += data
+    match = _STATUS_LINE.match(head)
+    if not match:
+        raise ValueError("not an HTTP proxy")
+    return int(match[1])
+
+
+def _first_set(environ: Mapping[str, str], *names: str) -> str:
+    return next((name for lower in names for name in (lower, lower.upper()) if name in environ), "")
+
+
+def _read_variable(name: str, text: str, wanted: Endpoint) -> Proxy:
+    try:
+        url = Url.parse(text if "://" in text else f"http://{text}")
+    except ValueError as error:
+        raise ProxyFailed(name, wanted, cause=error) from None
+    return _read_proxy(url, name, wanted)
+
+
+def _read_proxy(url: Url, origin: str, wanted: Endpoint) -> Proxy:
+    if url.scheme != "http" or not url.host:
+        raise ProxyFailed(origin, wanted, cause=ValueError("not an http:// proxy"))
+    return Proxy(Endpoint(url.host, url.port or DEFAULT_PORT), origin, basic_authorization(url))
+
+
+def basic_authorization(url: Url) -> str:
+    """Return the userinfo of a URL as a Basic credential (RFC 7617), empty when there is none."""
+    if url.user is None and url.password is None:
+        return ""
+    password = url.password.reveal() if url.password else ""
+    return "Basic " + b64encode(f"{url.user or ''}:{password}".encode()).decode()
+
+
+def _names(entry: str, wanted: Endpoint) -> bool:
+    host = wanted.host.lower().rstrip(".")
+    if entry == "*":
+        return True
+    if "/" in entry:
+        return _in_network(entry, host)
+    name, port = _host_and_port(entry)
+    suffix = name.removeprefix("*").strip(".")
+    return port in (None, wanted.port) and bool(suffix) and (host == suffix or host.endswith(f".{suffix}"))
+
+
+def _host_and_port(entry: str) -> tuple[str, int | None]:
+    with suppress(ValueError):
+        return split_host_port(entry)
+    return entry, None  # an IPv6 address without brackets
+
+
+def _in_network(entry: str, host: str) -> bool:
+    import ipaddress
+
+    with suppress(ValueError):
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    return False
