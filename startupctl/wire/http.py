@@ -17,8 +17,8 @@ from urllib.parse import quote
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.threads import in_thread
-from startupctl.wire.proxy import ENVIRONMENT, ProxyFailed, find_proxy, open_tunnel, reach_proxy
 from startupctl.wire.connect import connect
+from startupctl.wire.proxy import ENVIRONMENT, ProxyFailed, find_proxy, open_tunnel, reach_proxy
 from startupctl.wire.stream import Stream
 from startupctl.wire.tls import client_context
 
