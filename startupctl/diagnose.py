@@ -116,10 +116,10 @@ def _ended(error: ConnectionBroken) -> tuple[Code | None, str, str]:
     """Read an end, a reset or an errno; before the first byte an end is a balancer's mark."""
     cause = error.cause
     number = getattr(cause, "errno", None)
-    signal = "end of stream" if isinstance(cause, EOFError) else f"errno {number}"
+    signal = "end of stream" if isinstance(cause, EOFError) else f"errno {number}" if number else "reset"
     if error.phase is Phase.TLS:
         return codes.TLS_BROKEN, getattr(cause, "reason", None) or signal, ""
-    if isinstance(cause, EOFError) or number in (errno.ECONNRESET, errno.EPIPE):
+    if isinstance(cause, EOFError | ConnectionResetError | BrokenPipeError):  # asyncio's own resets have no errno
         return (codes.RESET if error.received else codes.CLOSED_AT_ONCE), signal, ""
     if isinstance(cause, ssl.SSLError):
         return codes.RESET, cause.reason or "TLS", ""
