@@ -81,7 +81,9 @@ class State:
         facts: Facts = {"server": self.info.get("server_name", "redis"), "version": self.version} if self.info else {}
         if self.role:
             facts["role"] = self.role
-        facts |= {name: self.info[name] for name in ("redis_mode",) if name in self.info}
+        mode = self.info.get("server_mode") or self.info.get("redis_mode")  # Valkey's name and Redis'
+        if mode:
+            facts["mode"] = mode
         return facts | {name: self.number(name) for name in ("used_memory", "maxmemory") if name in self.info}
 
     def number(self, name: str) -> int:

@@ -15,6 +15,7 @@ from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import redis_signals as signals
 from startupctl.databases.redis_place import PORT, Place, place_in
 from startupctl.databases.redis_state import ASKED, State, read_state, slots_served
+from startupctl.databases.redis_tls import context_for, speaks_plain, speaks_tls
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.fields import Endpoint, Port, Secret, Url
@@ -22,11 +23,8 @@ from startupctl.threads import in_thread
 from startupctl.versions import VersionField
 from startupctl.wire.resp import RedisError, Resp, log_in
 from startupctl.wire.stream import Stream
-from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
-    import ssl
-
     from startupctl.check import Run
 
 MAX_SAID = 200  # characters kept of an error answer; protected mode explains itself in 900
@@ -101,10 +99,10 @@ class Redis(Check):
     async def check(self, run: Run) -> Facts:
         """Authenticate, select, PING; then hold what the server says of itself against `expect`."""
         async with Stream.open(self.place.endpoint, run) as stream:
-            if self.place.tls:
-                await self._encrypt(stream, run)
-            state = await self._greet(stream, run)
-        return state.facts
+            if not self.place.tls:
+                return (await self._greet_plainly(stream, run)).facts
+            await self._encrypt(stream, run)
+            return (await self._greet(stream, run)).facts
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify error answers and answers that are no Redis'."""
@@ -115,28 +113,24 @@ class Redis(Check):
         return None
 
     async def _encrypt(self, stream: Stream, run: Run) -> None:
-        context = await in_thread(self._context, run.folder)
+        files = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
+        context = await in_thread(context_for, self.place, run.folder, verify=self.verify, **files)
         try:
             async with asyncio.timeout(run.left() / 2):
                 await stream.start_tls(context, stream.endpoint.host)
         except TimeoutError as error:
-            if await _answers_plainly(stream.endpoint, run):
-                facts = self._facts(State()) | {"signal": "it answers PING in plain text"}
-                raise Unhealthy(Diagnosis(diagnoses.TLS_NOT_TLS, facts, phase=Phase.TLS)) from None
+            if await speaks_plain(stream.endpoint, run):
+                raise Unhealthy(self._mixed_up(diagnoses.TLS_NOT_TLS, "it answers PING in plain text")) from None
             raise ConnectionBroken(stream.endpoint, Phase.TLS, error) from error
 
-    def _context(self, folder: Path) -> ssl.SSLContext:
-        in_url = self.place.tls_options
-        files = {
-            "ca_file": self.ca_file or in_url.get("ssl_ca_certs"),
-            "cert_file": self.cert_file or in_url.get("ssl_certfile"),
-            "key_file": self.key_file or in_url.get("ssl_keyfile"),
-        }
-        return client_context(
-            verify=self.verify and in_url.get("ssl_cert_reqs", "").lower().removeprefix("cert_") != "none",
-            check_name=in_url.get("ssl_check_hostname", "").lower() not in ("false", "0", "no"),
-            **{name: folder / file if file else None for name, file in files.items()},
-        )
+    async def _greet_plainly(self, stream: Stream, run: Run) -> State:
+        try:
+            return await self._greet(stream, run)
+        except ConnectionBroken as error:
+            ended = not stream.received and not isinstance(error.cause, TimeoutError)
+            if ended and await speaks_tls(stream.endpoint, run):
+                raise Unhealthy(self._mixed_up(diagnoses.TLS_REQUIRED, "a TLS handshake succeeds")) from None
+            raise
 
     async def _greet(self, stream: Stream, run: Run) -> State:
         place, resp = self.place, Resp(stream)
@@ -230,19 +224,12 @@ class Redis(Check):
         )
 
     def _foreign(self, error: NotThisProtocol) -> Diagnosis:
-        facts = self._facts(State()) | {"looks_like": error.looks_like, "signal": "it answers with a TLS alert"}
-        if error.looks_like != "TLS":
-            return Diagnosis(signals.NOT_REDIS, facts, phase=Phase.GREET)
-        return Diagnosis(diagnoses.TLS_REQUIRED, facts, phase=Phase.GREET, advice="use `rediss://`, or `tls: true`")
+        if error.looks_like == "TLS":
+            return self._mixed_up(diagnoses.TLS_REQUIRED, "it answers with a TLS alert")
+        facts = self._facts(State()) | {"looks_like": error.looks_like}
+        return Diagnosis(signals.NOT_REDIS, facts, phase=Phase.GREET)
 
-
-async def _answers_plainly(endpoint: Endpoint, run: Run) -> bool:
-    """Whether the peer speaks Redis without TLS: such a server waits for the end of the greeting of TLS."""
-    try:
-        async with Stream.open(endpoint, run) as stream:
-            await Resp(stream).call("PING")
-    except RedisError:
-        return True
-    except (ConnectionBroken, NotThisProtocol):
-        return False
-    return True
+    def _mixed_up(self, code: Code, signal: str) -> Diagnosis:
+        turn = "on" if code is diagnoses.TLS_REQUIRED else "off"
+        advice = f"turn TLS {turn}: `{'rediss' if turn == 'on' else 'redis'}://` in the URL, or the key `tls`"
+        return Diagnosis(code, self._facts(State()) | {"signal": signal}, phase=Phase.TLS, signal=signal, advice=advice)

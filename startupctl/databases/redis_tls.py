@@ -1,0 +1,57 @@
+"""TLS towards a Redis or Valkey server: its context, and proofs that only one side speaks TLS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from startupctl.failures import ConnectionBroken, NotThisProtocol
+from startupctl.wire.resp import RedisError, Resp
+from startupctl.wire.stream import Stream
+from startupctl.wire.tls import client_context
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+
+    from startupctl.check import Run
+    from startupctl.databases.redis_place import Place
+    from startupctl.fields import Endpoint
+
+
+def context_for(
+    place: Place, folder: Path, *, verify: bool, ca_file: Path | None, cert_file: Path | None, key_file: Path | None
+) -> ssl.SSLContext:
+    """Return the context of a component; its own files win over those of the URL. Raises LocalTlsFile."""
+    in_url = place.tls_options
+    files = {
+        "ca_file": ca_file or in_url.get("ssl_ca_certs"),
+        "cert_file": cert_file or in_url.get("ssl_certfile"),
+        "key_file": key_file or in_url.get("ssl_keyfile"),
+    }
+    return client_context(
+        verify=verify and in_url.get("ssl_cert_reqs", "").lower().removeprefix("cert_") != "none",
+        check_name=in_url.get("ssl_check_hostname", "").lower() not in ("false", "0", "no"),
+        **{name: folder / file if file else None for name, file in files.items()},
+    )
+
+
+async def speaks_plain(endpoint: Endpoint, run: Run) -> bool:
+    """Whether PING is answered without TLS: such a server waits in silence for the end of a TLS greeting."""
+    try:
+        async with Stream.open(endpoint, run) as stream:
+            await Resp(stream).call("PING")
+    except RedisError:
+        return True
+    except (ConnectionBroken, NotThisProtocol):
+        return False
+    return True
+
+
+async def speaks_tls(endpoint: Endpoint, run: Run) -> bool:
+    """Whether a TLS handshake succeeds: such a server resets a client that speaks plain text."""
+    try:
+        async with Stream.open(endpoint, run) as stream:
+            await stream.start_tls(client_context(verify=False), endpoint.host)
+    except ConnectionBroken:
+        return False
+    return True
