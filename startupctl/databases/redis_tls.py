@@ -1,7 +1,9 @@
-"""TLS towards a Redis or Valkey server: its context, and proofs that only one side speaks TLS."""
+"""TLS towards a Redis or Valkey server: its context, and why a server closes or stays silent."""
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from typing import TYPE_CHECKING
 
 from startupctl.failures import ConnectionBroken, NotThisProtocol
@@ -10,12 +12,13 @@ from startupctl.wire.stream import Stream
 from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
-    import ssl
     from pathlib import Path
 
     from startupctl.check import Run
     from startupctl.databases.redis_place import Place
     from startupctl.fields import Endpoint
+
+LISTEN = 1.0  # seconds
 
 
 def context_for(
@@ -55,3 +58,20 @@ async def speaks_tls(endpoint: Endpoint, run: Run) -> bool:
     except ConnectionBroken:
         return False
     return True
+
+
+async def late_alert(endpoint: Endpoint, run: Run, context: ssl.SSLContext) -> ConnectionBroken | None:
+    """Connect again, say nothing and return the alert that comes, None when none does.
+
+    In TLS 1.3 a missing client certificate is refused after the client's handshake has ended (RFC 8446,
+    4.4.2.4); when the client has sent a command by then, the reset of the connection overtakes the alert.
+    """
+    try:
+        async with Stream.open(endpoint, run) as stream, asyncio.timeout(min(LISTEN, run.left() / 2)):
+            await stream.start_tls(context, endpoint.host)
+            await stream.read_some(1)
+    except TimeoutError:
+        return None
+    except ConnectionBroken as error:
+        return error if isinstance(error.cause, ssl.SSLError) else None
+    return None

@@ -15,7 +15,7 @@ from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import redis_signals as signals
 from startupctl.databases.redis_place import PORT, Place, place_in
 from startupctl.databases.redis_state import ASKED, State, read_state, slots_served
-from startupctl.databases.redis_tls import context_for, speaks_plain, speaks_tls
+from startupctl.databases.redis_tls import context_for, late_alert, speaks_plain, speaks_tls
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.fields import Endpoint, Port, Secret, Url
@@ -25,6 +25,8 @@ from startupctl.wire.resp import RedisError, Resp, log_in
 from startupctl.wire.stream import Stream
 
 if TYPE_CHECKING:
+    import ssl
+
     from startupctl.check import Run
 
 MAX_SAID = 200  # characters kept of an error answer; protected mode explains itself in 900
@@ -99,10 +101,14 @@ class Redis(Check):
     async def check(self, run: Run) -> Facts:
         """Authenticate, select, PING; then hold what the server says of itself against `expect`."""
         async with Stream.open(self.place.endpoint, run) as stream:
-            if not self.place.tls:
-                return (await self._greet_plainly(stream, run)).facts
-            await self._encrypt(stream, run)
-            return (await self._greet(stream, run)).facts
+            context = await self._encrypt(stream, run) if self.place.tls else None
+            try:
+                return (await self._greet(stream, run)).facts
+            except ConnectionBroken as error:
+                reason = await self._reason(error, context, run)
+                if reason:
+                    raise reason from error
+                raise
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify error answers and answers that are no Redis'."""
@@ -112,7 +118,7 @@ class Redis(Check):
             return self._foreign(error)
         return None
 
-    async def _encrypt(self, stream: Stream, run: Run) -> None:
+    async def _encrypt(self, stream: Stream, run: Run) -> ssl.SSLContext:
         files = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
         context = await in_thread(context_for, self.place, run.folder, verify=self.verify, **files)
         try:
@@ -122,15 +128,17 @@ class Redis(Check):
             if await speaks_plain(stream.endpoint, run):
                 raise Unhealthy(self._mixed_up(diagnoses.TLS_NOT_TLS, "it answers PING in plain text")) from None
             raise ConnectionBroken(stream.endpoint, Phase.TLS, error) from error
+        return context
 
-    async def _greet_plainly(self, stream: Stream, run: Run) -> State:
-        try:
-            return await self._greet(stream, run)
-        except ConnectionBroken as error:
-            ended = not stream.received and not isinstance(error.cause, TimeoutError)
-            if ended and await speaks_tls(stream.endpoint, run):
-                raise Unhealthy(self._mixed_up(diagnoses.TLS_REQUIRED, "a TLS handshake succeeds")) from None
-            raise
+    async def _reason(self, error: ConnectionBroken, context: ssl.SSLContext | None, run: Run) -> Exception | None:
+        """Return why a server closed without a word, when TLS is the reason."""
+        if error.received or not isinstance(error.cause, EOFError | ConnectionError):
+            return None
+        if context:
+            return await late_alert(error.endpoint, run, context)
+        if await speaks_tls(error.endpoint, run):
+            return Unhealthy(self._mixed_up(diagnoses.TLS_REQUIRED, "a TLS handshake succeeds"))
+        return None
 
     async def _greet(self, stream: Stream, run: Run) -> State:
         place, resp = self.place, Resp(stream)
