@@ -49,6 +49,11 @@ class Course:
     settling_since: float | None = None
     settle_looks: int = 0
 
+    @property
+    def backs_off(self) -> bool:
+        """Whether the next look is a retry: it is backed off and counted."""
+        return self.failure is not None and self.failure.backs_off
+
 
 def after(course: Course, diagnosis: Diagnosis | None, now: float) -> Course:
     """Return the course after one more look; `diagnosis` None is a pass."""
@@ -74,7 +79,7 @@ def after(course: Course, diagnosis: Diagnosis | None, now: float) -> Course:
 
 def counted(course: Course) -> Course:
     """Return the course with the next look counted: as a retry when it was backed off, as a poll otherwise."""
-    if course.failure is not None and course.failure.backs_off:
+    if course.backs_off:
         return replace(course, retries=course.retries + 1)
     return replace(course, polls=course.polls + 1)
 

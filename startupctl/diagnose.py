@@ -77,8 +77,9 @@ def _broken(error: ConnectionBroken) -> Diagnosis | None:
         "phase": error.phase,
         "received": error.received,
         "signal": signal,
-        "now": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+    if error.phase is Phase.TLS:
+        facts["now"] = datetime.now().astimezone().isoformat(timespec="seconds")
     return Diagnosis(code, facts, said=said, phase=error.phase, signal=signal)
 
 

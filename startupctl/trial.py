@@ -42,7 +42,8 @@ class Trial:
         self._engine, self._step, self._impaired_by = engine, step, impaired_by
         self._check: Check = step.component.check
         self._clock = Clock(step.component.policy.timeout)
-        self._course, self._looks, self._pause = Course(), 0, 0.0
+        self._course, self._looks = Course(), 0
+        self._pause: float | None = None
         self._last: Attempt | None = None
         self._warnings: dict[str, Warned] = {}
         self._notes: Facts = {}
@@ -52,8 +53,10 @@ class Trial:
 
     async def conduct(self) -> Outcome:
         """Look until it is decided; return the outcome."""
-        retrying = AsyncRetrying(retry=retry_if_result(self._again), wait=lambda _: self._pause, sleep=asyncio.sleep)
-        last: Attempt = await retrying(self._attempt)
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda _: self._pause is not None), wait=lambda _: self._pause or 0.0, sleep=asyncio.sleep
+        )
+        last: Attempt = await retrying(self._poll)
         return self._outcome(last)
 
     def cancelled(self) -> Outcome:
@@ -63,6 +66,15 @@ class Trial:
         return self._settle(Status.CANCELLED, usable=False, diagnosis=diagnosis, facts=facts)
 
     # -- one attempt ---------------------------------------------------------------------------
+
+    async def _poll(self) -> Attempt:
+        """Look again and again; return what passed, is decided or must be backed off (then `_pause` is set)."""
+        while True:
+            attempt = await self._attempt()
+            self._decide(attempt)
+            if self._pause is None or self._course.backs_off:
+                return attempt
+            await asyncio.sleep(self._pause)
 
     async def _attempt(self) -> Attempt:
         async with self._engine.slots.hold(self._step.effective_priority):
@@ -136,20 +148,17 @@ class Trial:
 
     # -- when to look again --------------------------------------------------------------------
 
-    def _again(self, attempt: Attempt) -> bool:
+    def _decide(self, attempt: Attempt) -> None:
+        """Set the pause before the next look; None when there is none."""
         now, policy = time.monotonic(), self._step.component.policy
         self._course = after(self._course, attempt.diagnosis, now)
         asked = attempt.diagnosis.retry_after if attempt.diagnosis else None
-        wait = next_wait(self._course, policy, now, self._end, random=random, asked=asked)
-        if wait is None and self._engine.clock.end < self._clock.end:
+        self._pause = next_wait(self._course, policy, now, self._end, random=random, asked=asked)
+        if self._pause is None and self._engine.clock.end < self._clock.end:
             own_end = self._clock.end
             self._cut = next_wait(self._course, policy, now, own_end, random=random, asked=asked) is not None
-        self._pause = wait or 0.0
-        event = Event(
-            EventKind.LOOKED, self._engine.at(), self._step.component.name, Status.RETRYING, attempt=attempt, wait=wait
-        )
-        self._engine.emit(event)
-        return wait is not None
+        name, at = self._step.component.name, self._engine.at()
+        self._engine.emit(Event(EventKind.LOOKED, at, name, Status.RETRYING, attempt=attempt, wait=self._pause))
 
     @property
     def _end(self) -> float:

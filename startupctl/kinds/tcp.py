@@ -14,7 +14,7 @@ from startupctl.wire.stream import Stream
 if TYPE_CHECKING:
     from startupctl.check import Run
 
-LINGER = 0.03  # seconds; a balancer without a backend closes within a round trip of its own network
+LINGER = 0.008  # seconds, at the least; a balancer without a backend closes within a round trip
 
 
 class Tcp(Check):
