@@ -44,7 +44,7 @@ def first_value(rows: Sequence[Sequence[str | None]]) -> str:
     return "NULL" if rows[0][0] is None else f"`{rows[0][0]}`"
 
 
-def _same(value: str | None, wanted: bool | float | str | None) -> bool:
+def _same(value: str | None, wanted: object) -> bool:
     if value is None or wanted is None:
         return value is wanted
     if isinstance(wanted, bool):
