@@ -6,9 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from startupctl.fields import Seconds, Url
+from startupctl.migrations.formats import AUTO, format_names
 
 if TYPE_CHECKING:
     from startupctl.check import Run
@@ -24,16 +25,18 @@ class OutOfOrder(StrEnum):
     ERROR = "error"
 
 
-class FormatName(StrEnum):
-    """The forms a directory of migrations can have."""
-
-    AUTO = "auto"  # looking decides
-    PLAIN = "plain"
-    DBMATE = "dbmate"
-
-
 def _nothing_if_empty(value: object) -> object:
     return None if value == "" else value
+
+
+def _known_format(value: str) -> str:
+    known = [AUTO, *format_names()]
+    if value not in known:
+        raise ValueError(f"not a format, use one of {', '.join(known)}")
+    return value
+
+
+_FORMATS = WithJsonSchema({"type": "string", "enum": [AUTO, *format_names()]})
 
 
 class MigrationKeys(BaseModel):
@@ -42,7 +45,9 @@ class MigrationKeys(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     dir: str = Field(min_length=1, description="directory of the files, relative to the manifest")
-    format: FormatName = Field(default=FormatName.AUTO, description="auto looks and decides")
+    format: Annotated[str, AfterValidator(_known_format), _FORMATS] = Field(
+        default=AUTO, description="auto looks and decides"
+    )
     table: str = Field(
         default=DEFAULT_TABLE,
         pattern=r"^[^.\s]+(\.[^.\s]+)?$",

@@ -1,0 +1,67 @@
+"""What migrations know of a database: a Reader that asks, a Session that changes, and how a statement fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from startupctl.diagnosis import FailureClass
+
+Row = Sequence["str | None"]
+"""The values of one row as the server writes them; None is NULL."""
+
+
+class Reader(Protocol):
+    """Something that can be asked; protocol speakers and sessions are readers."""
+
+    async def rows(self, sql: str) -> Sequence[Row]:
+        """Return the rows of one statement, every value as text."""
+
+
+class Session(Reader, Protocol):
+    """A connection that changes something, on the real driver.
+
+    When its caller is cancelled a statement is first ended on the server and its outcome read back.
+    """
+
+    async def execute(self, sql: str) -> None:
+        """Run one statement, or several where the database takes them together; raises StatementFailed."""
+
+    async def close(self) -> None:
+        """Leave; what was not committed is rolled back."""
+
+
+class StatementFailed(Exception):  # noqa: N818  (it says what happened to a statement)
+    """A statement did not succeed.
+
+    `code` is the server's (SQLSTATE, ClickHouse number, SQLite name), `said` its words, `position`
+    counts characters of the sent text from 1, `done` the statements of the text that succeeded before.
+    `lost` says that the connection ended and that nobody knows what became of the statement.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        said: str,
+        failure: FailureClass,
+        *,
+        position: int | None = None,
+        done: int | None = None,
+        lost: bool = False,
+        constraint: str = "",
+    ) -> None:
+        """Keep what is known; `failure` says whether trying again may help."""
+        self.code, self.said, self.failure = code, said, failure
+        self.position, self.done, self.lost, self.constraint = position, done, lost, constraint
+        super().__init__(f"{code}: {said}" if code else said)
+
+
+def quote_name(name: str) -> str:
+    """Quote an identifier as the SQL standard has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """Quote a text as the SQL standard has it, without backslash escapes; NUL cannot be sent and is dropped."""
+    return "'" + text.replace("\0", "").replace("'", "''") + "'"

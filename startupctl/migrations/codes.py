@@ -1,0 +1,120 @@
+"""The diagnosis codes of migrations and their lock; kinds that migrate list them among their own."""
+
+from __future__ import annotations
+
+from startupctl.diagnosis import Code, FailureClass
+
+C, F, N, P, T = (
+    FailureClass.CONTENTION,
+    FailureClass.FIXABLE,
+    FailureClass.NOTE,
+    FailureClass.PERMANENT,
+    FailureClass.TRANSIENT,
+)
+
+PENDING = Code(
+    "MIG001",
+    "pending",
+    F,
+    "{pending} of {total} migrations in `{dir}` are pending, the first is `{first}`",
+    "The files are newer than the database.",
+    "`startupctl init-db` applies {pending} migrations",
+)
+FAILED = Code(
+    "MIG002",
+    "migration-failed",
+    P,
+    "{place}: {said}",
+    "A statement of a migration failed. Statement: {statement}. Applied before it in this run: {before}. {state}",
+    "correct `{file}` and run `startupctl init-db` again",
+)
+HALF_APPLIED = Code(
+    "MIG003",
+    "half-applied",
+    P,
+    "`{file}` was begun by {host} at {since} and never finished: {known}",
+    "It does not run in one transaction, and its process or its connection ended in the middle.",
+    "compare the database with the file; then either `{undo}` to run it again, or `{accept}` to take it as applied",
+)
+AHEAD = Code(
+    "MIG004",
+    "database-ahead",
+    N,
+    "{count} applied migrations have no file in `{dir}`, the last is `{last}`",
+    "A newer build migrated this database, or files were removed.",
+    "nothing to do when an older build was deployed on purpose",
+)
+DRIFT = Code(
+    "MIG005",
+    "drift",
+    P,
+    "`{file}` differs from what was applied at {since}",
+    "An applied migration was edited. Comments and white space do not count.",
+    "restore the file and put the change into a new migration",
+)
+OUT_OF_ORDER = Code(
+    "MIG006",
+    "out-of-order",
+    P,
+    "`{file}` is pending and older than the applied `{newer}`",
+    "It was added with a number below one that has been applied, often by merging a branch.",
+    "give it a number above `{newer}`, or set `migrations.out_of_order: apply`",
+)
+NAME_CONFLICT = Code(
+    "MIG007",
+    "name-conflict",
+    P,
+    "version {version} is `{file}` here and was applied as `{applied}`",
+    "The file was renamed, or two sets of migrations share one table.",
+    "rename the file to `{applied}`, or give each set a `migrations.table` of its own",
+)
+BAD_FILE = Code(
+    "MIG008",
+    "bad-migration-file",
+    P,
+    "{problems}",
+    "A migration cannot be read, so none is applied.",
+    "{cure}",
+)
+CANNOT_ADOPT = Code(
+    "MIG010",
+    "cannot-adopt",
+    P,
+    "the table {table} exists and is no ledger of startupctl",
+    "`migrations.table` names a table that another tool or the application owns.",
+    "give `migrations.table` another name",
+)
+REWORDED = Code(
+    "MIG011",
+    "reworded",
+    N,
+    "{count} applied migrations were edited since, in comments or layout only; the first is `{file}`",
+    "What the server saw of them is unchanged.",
+    "nothing to do",
+)
+LOCK_HELD = Code(
+    "LCK001",
+    "lock-held",
+    C,
+    "the migration lock is held by {holder}, without a sign of life for {seconds:.0f} s",
+    "Another process migrates this database and does not go on.",
+    "look at {holder}; ending its process or its database session frees the lock",
+)
+LOCK_LOST = Code(
+    "LCK002",
+    "lock-lost",
+    T,
+    "the connection that held the migration lock broke: {said}",
+    "The server was restarted, or something on the way closed the connection.",
+    "nothing was run after it; `startupctl init-db` goes on where it stopped",
+)
+LOCK_UNSAFE = Code(
+    "LCK003",
+    "lock-unsafe",
+    P,
+    "no component can lend a lock for these migrations",
+    "ClickHouse has no lock of its own; replicas that migrate at once would run the files twice.",
+    "name a component of kind postgres or redis in `migrations.lock`, and in `depends_on`",
+)
+
+MIGRATION_CODES: tuple[Code, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Code))

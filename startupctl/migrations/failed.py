@@ -1,0 +1,110 @@
+"""A failed statement as a diagnosis: where in which file, what it was, what ran before it, what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from startupctl.diagnosis import Diagnosis
+from startupctl.migrations.codes import FAILED, HALF_APPLIED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from startupctl.check import Facts
+    from startupctl.databases.session import StatementFailed
+    from startupctl.migrations.files import Migration
+    from startupctl.migrations.ledger import Entry
+    from startupctl.migrations.lexer import Statement
+
+SHOWN = 120  # characters of a statement
+NOT_IN_TRANSACTION = "25001"
+MASK = "'***'"
+_SECRET_LITERAL = re.compile(
+    r"\b(PASSWORD|IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY)(\s+(?:=\s*)?)(?:'(?:[^'\\]|\\.|'')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\3\$|\Z))",
+    re.IGNORECASE | re.DOTALL,
+)
+_MARKING = {
+    "dbmate": "write `-- migrate:up transaction:false` in `{file}`",
+    "plain": "add a line `-- transaction:false` to `{file}`",
+}
+
+
+def masked(sql: str) -> str:
+    """Return SQL with the literals after PASSWORD and IDENTIFIED BY replaced by stars."""
+    return _SECRET_LITERAL.sub(rf"\1\2{MASK}", sql)
+
+
+def failure_diagnosis(
+    migration: Migration, error: StatementFailed, statements: Sequence[Statement], before: Sequence[str]
+) -> Diagnosis:
+    """Return MIG002; its class is that of the error. `before` are the names applied in this run."""
+    position = _position(error, statements)
+    inside = [statement for statement in statements if position is not None and statement.start < position]
+    facts: Facts = {
+        "file": str(migration.path),
+        "place": place(migration, position),
+        "statement": first_line(inside[-1].text) if inside else "unknown",
+        "number": len(inside) or None,
+        "statements": len(statements),
+        "before": ", ".join(before) or "nothing",
+        "state": _state(migration, error),
+    }
+    said = f"{masked(error.said)} ({error.code})" if error.code else masked(error.said)
+    return Diagnosis(
+        FAILED, facts, said=said, signal=error.code, failure_class=error.failure, advice=_advice(migration, error)
+    )
+
+
+def half_applied(migration: Migration, entry: Entry, ways_out: tuple[str, str], total: int) -> Diagnosis:
+    """Return MIG003 for a row that was left behind."""
+    said = f"; it failed with: {masked(entry.error)}" if entry.error else ""
+    facts = {
+        "file": str(migration.path),
+        "host": entry.host or "somebody",
+        "since": entry.started_at,
+        "known": f"{entry.statement_no} of its {total} statements are known to have succeeded{said}",
+        "undo": ways_out[0],
+        "accept": ways_out[1],
+    }
+    return Diagnosis(HALF_APPLIED, facts)
+
+
+def place(migration: Migration, position: int | None) -> str:
+    """Return `file:line:column` for a position in the sent text, which has the line numbers of the file."""
+    if position is None:
+        return str(migration.path)
+    head = migration.up[: position - 1]
+    return f"{migration.path}:{head.count(chr(10)) + 1}:{len(head) - head.rfind(chr(10))}"
+
+
+def first_line(sql: str) -> str:
+    """Return the first line of a statement, masked and cut."""
+    line = masked(sql).partition("\n")[0].strip()
+    return line if len(line) <= SHOWN else line[: SHOWN - 3] + "..."
+
+
+def _position(error: StatementFailed, statements: Sequence[Statement]) -> int | None:
+    """Return where it failed, in characters from 1: what the server says, else the beginning of the statement."""
+    if error.position is not None:
+        return error.position
+    if error.done is not None and error.done < len(statements):
+        return statements[error.done].start + 1
+    return None
+
+
+def _state(migration: Migration, error: StatementFailed) -> str:
+    if error.lost:
+        return "The connection is gone; the next run looks what became of it."
+    if migration.transaction:
+        return "Nothing of this file was kept, unless it has a COMMIT of its own."
+    return "What the file did before is kept."
+
+
+def _advice(migration: Migration, error: StatementFailed) -> str:
+    if error.code == NOT_IN_TRANSACTION and migration.transaction and migration.format in _MARKING:
+        marking = _MARKING[migration.format].format(file=migration.path)
+        return f"{marking}: this statement cannot run in a transaction"
+    if error.code == NOT_IN_TRANSACTION:
+        return "put this statement into a file of its own: sent with others it runs in a transaction with them"
+    return ""

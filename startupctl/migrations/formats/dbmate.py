@@ -1,0 +1,118 @@
+"""dbmate's files: `20260131120000_users.sql` with `-- migrate:up` and `-- migrate:down` blocks.
+
+The rules are those of dbmate's pkg/dbmate/migration.go.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from startupctl.errors import Mark, Problem
+from startupctl.migrations.files import Migration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from startupctl.migrations.files import Source
+
+RANK = 10
+APPLIES_LATE = True
+
+_NAME = re.compile(r"(\d+).*\.sql", re.ASCII)
+_MARKER = re.compile(r"^--[ \t]*migrate:(up|down)(?:[ \t]+(\S.*?))?[ \t]*\r?$", re.MULTILINE)
+_HALF_MARKER = re.compile(
+    r"^[ \t]*--[ \t]*migrate[ \t]*(?::[ \t]*\S*(?:[ \t]+\w+:\w*)*|[ \t_-](?:up|down))[ \t]*\r?$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_STATEMENT = re.compile(r"^[ \t]*(?!--)\S.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One marker line and what follows it."""
+
+    direction: str
+    options: str
+    text: str
+    line: int
+
+
+def recognises(sources: Sequence[Source]) -> bool:
+    """Whether a file has one of the markers."""
+    return any(_MARKER.search(source.text) for source in sources)
+
+
+def order(migration: Migration) -> str:
+    """Order by file name, as dbmate does."""
+    return migration.name
+
+
+def read(source: Source, problems: list[Problem]) -> Migration | None:
+    """Read one file; several blocks of one direction are taken together, in their order."""
+    numbered = _NAME.fullmatch(source.path.name)
+    blocks = list(_blocks(source.text))
+    found = list(_mistakes(source, blocks, named=bool(numbered)))
+    problems += found
+    if found or not numbered:
+        return None
+    return Migration(
+        version=numbered[1],
+        name=source.path.name,
+        path=source.path,
+        format="dbmate",
+        up=_joined(blocks, "up"),
+        down=_joined(blocks, "down"),
+        raw=source.raw,
+        transaction=not any(
+            "transaction:false" in block.options.split() for block in blocks if block.direction == "up"
+        ),
+    )
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    markers = list(_MARKER.finditer(text))
+    ends = [*(marker.start() for marker in markers[1:]), len(text)]
+    for marker, end in zip(markers, ends, strict=True):
+        line = text.count("\n", 0, marker.start()) + 1
+        yield _Block(marker[1], marker[2] or "", text[marker.start() : end], line)
+
+
+def _joined(blocks: Sequence[_Block], direction: str) -> str:
+    """Join the blocks of one direction; empty lines stand for all else, so that line numbers are the file's."""
+    if not any(block.direction == direction for block in blocks):
+        return ""
+    parts = [block.text if block.direction == direction else "\n" * block.text.count("\n") for block in blocks]
+    return "\n" * (blocks[0].line - 1) + "".join(parts).rstrip("\n") + "\n"
+
+
+def _mistakes(source: Source, blocks: Sequence[_Block], *, named: bool) -> Iterator[Problem]:
+    path, text = str(source.path), source.text
+    if not named:
+        yield Problem("is no name of a migration", hint="begin it with a number", mark=Mark(path))
+    for half in _HALF_MARKER.finditer(text):
+        if not _MARKER.match(half[0]):
+            line = text.count("\n", 0, half.start()) + 1
+            hint = "write `-- migrate:up` or `-- migrate:down`, at the beginning of a line"
+            yield Problem(f"`{half[0].strip()}` is a half-written marker", hint=hint, mark=Mark(path, line, 1))
+    directions = [block.direction for block in blocks]
+    for direction in ("up", "down"):
+        if direction not in directions:
+            hint = f"add a line `-- migrate:{direction}`"
+            yield Problem(f"has no `-- migrate:{direction}`", hint=hint, mark=Mark(path))
+    if directions[:1] == ["down"] and "up" in directions:
+        hint = "put the up block first"
+        yield Problem("begins with `-- migrate:down`", hint=hint, mark=Mark(path, blocks[0].line, 1))
+    yield from _stray(path, text, blocks)
+
+
+def _stray(path: str, text: str, blocks: Sequence[_Block]) -> Iterator[Problem]:
+    """Yield the statement that stands before the first marker: dbmate would not run it."""
+    head = "\n".join(text.split("\n")[: blocks[0].line - 1]) if blocks else ""
+    stray = _STATEMENT.search(head)
+    if stray:
+        line = head.count("\n", 0, stray.start()) + 1
+        yield Problem(
+            "holds a statement before `-- migrate:up`", hint="put it behind the marker", mark=Mark(path, line, 1)
+        )

@@ -1,0 +1,154 @@
+"""The table that records what was applied: its columns and rows, and what a dialect has to say about it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from startupctl import __version__
+from startupctl.check import Unhealthy
+from startupctl.diagnosis import Diagnosis
+from startupctl.migrations.codes import CANNOT_ADOPT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from startupctl.databases.session import Reader, Row
+    from startupctl.migrations.files import Migration
+    from startupctl.migrations.lexer import Lexicon, Statement
+
+S = TypeVar("S")
+
+COLUMNS = (
+    "version",
+    "name",
+    "format",
+    "raw_sha256",
+    "content_sha256",
+    "state",
+    "statement_no",
+    "statements_sha256",
+    "started_at",
+    "finished_at",
+    "host",
+    "tool_version",
+    "error",
+)
+
+
+class State(StrEnum):
+    """What a row says of its migration."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    ADOPTED = "adopted"
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether nothing is left to do."""
+        return self in (State.DONE, State.ADOPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: a migration that was begun or applied.
+
+    `raw` is the sha256 of the file, `content_hash` that of its text without comments and layout.
+    `statement_no` statements are known to have succeeded; `statements_hash` is the hash of their text.
+    Times are as the server writes them.
+    """
+
+    version: str
+    name: str
+    format: str
+    raw: str
+    content_hash: str
+    state: State
+    statement_no: int = 0
+    statements_hash: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    host: str = ""
+    tool_version: str = ""
+    error: str = ""
+
+    @classmethod
+    def read(cls, row: Row) -> Entry:
+        """Read a row whose values stand in the order of COLUMNS."""
+        version, name, form, raw, content, state, number, *rest = (value or "" for value in row)
+        return cls(version, name, form, raw, content, State(state), int(number or 0), *rest)
+
+
+class Ledger(ABC, Generic[S]):
+    """What is particular to one database: its dialect, its table, and how one file is applied and recorded.
+
+    `table` is `name` or `schema.name`, as the manifest writes it.
+    """
+
+    lexicon: Lexicon
+
+    def __init__(self, table: str) -> None:
+        """Keep the name of the table; where it is, is asked when it is read."""
+        self.schema, _, self.name = table.rpartition(".")
+
+    @abstractmethod
+    async def read(self, reader: Reader) -> list[Entry]:
+        """Return all rows, the oldest first; no table is no rows. Raises Unhealthy (MIG010) for a foreign table."""
+
+    @abstractmethod
+    async def create(self, session: S) -> None:
+        """Create the table unless it is there; others may do so at the same time."""
+
+    @abstractmethod
+    async def apply(self, session: S, migration: Migration, entry: Entry | None) -> bool:
+        """Apply one file and record it; False when somebody else did. `entry` is what an earlier try left.
+
+        Raises StatementFailed.
+        """
+
+    @abstractmethod
+    def statements(self, migration: Migration) -> Sequence[Statement]:
+        """Cut a file into its statements."""
+
+    def resumes(self, entry: Entry, migration: Migration) -> bool:
+        """Whether a file that was begun may be applied again, or from where it stopped."""
+        del entry, migration
+        return False
+
+    @abstractmethod
+    def ways_out(self, entry: Entry) -> tuple[str, str]:
+        """Return the statement that makes a half-applied file pending again, and the one that accepts it."""
+
+    def require_own(self, columns: Sequence[str], table: str) -> None:
+        """Raise Unhealthy (MIG010) when a table that exists has not the columns of a ledger."""
+        if not set(COLUMNS) <= set(columns):
+            raise Unhealthy(Diagnosis(CANNOT_ADOPT, {"table": table}))
+
+    def values(self, migration: Migration, state: State) -> dict[str, str]:
+        """Return the texts a new row begins with, by column."""
+        return {
+            "version": migration.version,
+            "name": migration.name,
+            "format": migration.format,
+            "raw_sha256": migration.raw,
+            "content_sha256": migration.content_hash(self.lexicon),
+            "state": state,
+            "host": this_process(),
+            "tool_version": __version__,
+        }
+
+
+def this_process() -> str:
+    """Return `host:pid`, how this process is called in ledgers and locks."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def combined_hash(texts: Sequence[str]) -> str:
+    """Return one sha256 for several texts, in order; empty for none."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest() if texts else ""

@@ -1,0 +1,81 @@
+"""The migration lock of PostgreSQL: a transaction-level advisory lock on a connection of its own.
+
+It works through a pooler in transaction mode, a crash frees it, and it stands in nobody's way: asked for
+by the simple protocol in READ COMMITTED it leaves no snapshot, which CREATE INDEX CONCURRENTLY would
+wait for; those who wait for it have no open transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from startupctl.databases.session import StatementFailed
+from startupctl.migrations.lock import HeldLock, Holder, kept, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from startupctl.check import Run
+    from startupctl.databases.postgres import PostgresSession
+
+LABEL = "postgres advisory"
+TRANSACTION_TIMEOUT_SINCE = 170000
+# the two halves of the key are unsigned in pg_locks; https://www.postgresql.org/docs/current/view-pg-locks.html
+_HOLDER = """
+SELECT coalesce(nullif(a.application_name, ''), 'somebody'), l.pid, coalesce(host(a.client_addr), 'local'),
+  to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), extract(epoch FROM clock_timestamp() - a.state_change)
+FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {high} AND l.objid = {low}
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+
+def lock_key(schema: str, table: str) -> int:
+    """Return the key of a ledger's lock: signed 64 bits, the same for every version of startupctl."""
+    digest = hashlib.sha256(f"startupctl/lock/1:{schema}.{table}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+@asynccontextmanager
+async def postgres_lock(session: PostgresSession, key: int, run: Run, patience: float) -> AsyncIterator[HeldLock]:
+    """Hold the lock on a session that does nothing else; raises Unhealthy (LCK001, LCK002) and StatementFailed."""
+    waited = await wait_for(partial(_take, session, key), run, patience)
+    async with kept(HeldLock(LABEL, waited, partial(_beat, session))) as held:
+        try:
+            yield held
+        finally:
+            await session.roll_back()
+
+
+async def _take(session: PostgresSession, key: int) -> Holder | None:
+    """Try to take the lock; return who else has it."""
+    answer = await session.rows(f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_try_advisory_xact_lock({key})")
+    if answer[0][0] == "t":
+        newer = session.server_version >= TRANSACTION_TIMEOUT_SINCE
+        await session.execute(
+            "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"
+            + ("; SET LOCAL transaction_timeout = 0" if newer else "")
+        )
+        return None
+    await session.execute("ROLLBACK")
+    return await holder_of(session, key)
+
+
+async def holder_of(session: PostgresSession, key: int) -> Holder:
+    """Return who holds the lock; somebody, when it was freed in this moment."""
+    bits = key & 0xFFFFFFFFFFFFFFFF
+    found = await session.rows(_HOLDER.format(high=bits >> 32, low=bits & 0xFFFFFFFF))
+    if not found:
+        return Holder("somebody", silent=0.0)
+    name, pid, address, since, silent = found[0]
+    who = f"{name} (server process {pid}, from {address})"
+    return Holder(who, since or "", float(silent) if silent else None)
+
+
+async def _beat(session: PostgresSession) -> None:
+    try:
+        await session.execute("SELECT 1")
+    except StatementFailed as error:
+        raise ConnectionError(error.said) from error
