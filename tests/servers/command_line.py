@@ -24,6 +24,21 @@ class Ran:
         return json.loads(self.out)
 
 
+@dataclass(frozen=True)
+class Running:
+    process: subprocess.Popen
+
+    def finish(self, timeout=60):
+        """Wait for the end; a process that does not end is killed and fails the test."""
+        try:
+            out, err = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        return Ran(self.process.returncode, out, err)
+
+
 class CommandLine:
     def __init__(self, folder):
         self.folder = folder
@@ -42,6 +57,20 @@ class CommandLine:
             check=False,
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+    def start(self, *args, env=None, cwd=None):
+        """Start it and return at once; call `finish`."""
+        return Running(
+            subprocess.Popen(
+                [PROGRAM, *map(str, args)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=self.environment(env),
+                cwd=cwd or self.folder,
+            )
+        )
 
     def environment(self, env=None):
         """Return the environment a command gets, for tests that start the process themselves."""
