@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
 from rich.live import Live as Drawing
@@ -123,25 +124,32 @@ class Live:
         self._console.control(Control(*[(ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)] * wrapped))
 
     def _lines(self, width: int, height: int) -> list[Text]:
-        """Return the lines of a frame: the rows that matter most, in their order, and a summary."""
+        """Return the lines of a frame: the rows that matter most, in the order of the plan, and a summary."""
         now = time.monotonic() - self._started
         rows = list(self._board.rows.values())
-        per_row = 2 if width < NARROW else 1
-        room = max(0, height - 1) // per_row
-        chosen = rows if len(rows) <= room else heapq.nsmallest(room, rows, key=lambda row: _RANKS[row.status])
-        visible = {row.name for row in chosen}
-        name_width = min(max((len(shown(row.name)) for row in chosen), default=0), width // 3)
-        lines = [line for row in rows if row.name in visible for line in self._row(row, now, name_width, width)]
-        return [*lines, self._summary(rows, visible, now, width)]
+        ranked = heapq.nsmallest(height, rows, key=lambda row: _RANKS[row.status])
+        name_width = min(max((cell_len(shown(row.name)) for row in ranked), default=0), width // 3)
+        blocks: dict[str, list[Text]] = {}
+        room = height - 1
+        for row in ranked:
+            block = self._row(row, now, name_width, width)
+            room -= len(block)
+            if room < 0:
+                break
+            blocks[row.name] = block
+        lines = [line for row in rows for line in blocks.get(row.name, ())]
+        return [*lines, self._summary(rows, set(blocks), now, width)]
 
     def _row(self, row: Row, now: float, name_width: int, width: int) -> list[Text]:
         symbol = SYMBOLS[row.status][self._ascii]
         head = self._text((f"{symbol} {row.status.lower():<9} ", STYLES[row.status]))
-        head.append_text(self._fitted(self._text((f"{shown(row.name):<{name_width}}", "")), name_width))
+        name = self._fitted(self._text((shown(row.name), "")), name_width)
+        head.append_text(name).append(" " * (name_width - name.cell_len))
         head.append(f" {_elapsed(row, now, short=width < NARROW):>9}")
         words = self._words(row)
         if width < NARROW:
-            below = [self._fitted(self._text((f"  {words}", "")), width)] if words else []
+            told = words and row.status is not Status.SUCCESS
+            below = [self._fitted(self._text((f"  {words}", "")), width)] if told else []
             return [self._fitted(head, width), *below]
         head.append(f" {f'#{row.attempts}' if row.attempts else '':>5}  ")
         return [self._fitted(head.append_text(self._text((words, ""))), width)]

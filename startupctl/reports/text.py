@@ -89,8 +89,9 @@ def span(seconds: float | None) -> str:
     """Return seconds as `0.03s`, `12.3s` or `2m05s`; `-` for None."""
     if seconds is None:
         return "-"
-    if seconds < MINUTE:
-        return f"{seconds:.2f}s" if seconds < MINUTE / 6 else f"{seconds:.1f}s"
+    for digits, limit in ((2, 10), (1, MINUTE)):
+        if float(text := f"{seconds:.{digits}f}") < limit:
+            return f"{text}s"
     minutes, rest = divmod(round(seconds), MINUTE)
     return f"{minutes}m{rest:02d}s"
 
