@@ -256,9 +256,9 @@ FUNCTION_FAILED = Code(
     "RUN005",
     "function-failed",
     T,
-    "{kind}",
-    "The function raised, returned False or reported a failure.",
-    "look at the function `{target}`",
+    "`{target}`: {kind}",
+    "The function raised an exception or returned False.",
+    "call `{target}` by hand with the environment of this process",
 )
 RESERVATION = Code(
     "RUN007", "works-with-reservation", N, "{said}", "The component works and reports a reservation itself.", ""
