@@ -199,9 +199,11 @@ def _secrets_in(values: Iterable[object]) -> Iterator[str]:
             yield from _secrets_in(value)
 
 
-def secret_keys(kind: type[Check]) -> frozenset[str]:
-    """Return the manifest keys of a kind that hold a secret; each may be given as `<key>_file` instead."""
-    return frozenset(name for name, info in kind.model_fields.items() if _names_secret(info.annotation))
+def secret_keys(model: type[BaseModel]) -> frozenset[str]:
+    """Return the keys of a kind, or of a table in it, that hold a secret; each may be given as `<key>_file` instead."""
+    return frozenset(
+        info.alias or name for name, info in model.model_fields.items() if _names_secret(info.annotation)
+    )
 
 
 def _names_secret(annotation: object) -> bool:
