@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
+from startupctl.errors import PlanError, Problem
 from startupctl.outcome import EventKind, Status
 from startupctl.reports.board import Board
 from startupctl.reports.text import instant, shown, shown_indented, tamed
@@ -50,10 +52,29 @@ def parse_level(name: str) -> int | None:
     return _LEVELS.get(name.strip().upper())
 
 
-def configure(level: int, redact: Callable[[str], str], *, stderr: bool = True, file: Path | None = None) -> LogLines:
+def open_log(level: str | None, file: str | None, *, verbose: bool = False) -> LogLines:
+    """Begin the log that the flags and `LOG_LEVEL` ask for, in `file` or else on stderr; return its listener.
+
+    An unknown name of a level is told and taken for INFO. Raises PlanError when the file cannot be opened.
+    """
+    name = "DEBUG" if verbose else level or os.environ.get("LOG_LEVEL") or "INFO"
+    number = parse_level(name)
+    try:
+        listener = configure(logging.INFO if number is None else number, stderr=not file, file=file)
+    except OSError as error:
+        raise PlanError([Problem(f"`{file}` cannot be written: {error.strerror}", "--log-file")]) from error
+    if number is None:
+        logger.warning("the log level `%s` is unknown, INFO is used", name)
+    return listener
+
+
+def configure(
+    level: int, redact: Callable[[str], str] = str, *, stderr: bool = True, file: Path | str | None = None
+) -> LogLines:
     """Send log lines of at least `level` to stderr, to the end of `file`, or both; return the listener to give the run.
 
-    Every message goes through `redact`. Raises OSError when the file cannot be opened.
+    The texts of events are redacted already; `redact` is for lines of others on this logger. Raises OSError when
+    the file cannot be opened.
     """
     handlers: list[logging.Handler] = []
     if file:

@@ -9,6 +9,7 @@ import pytest
 
 from reports.samples import HOSTILE, SAMPLES, outcome, refused
 from startupctl import logs
+from startupctl.errors import PlanError
 from startupctl.outcome import Attempt, Event, EventKind, Status
 
 
@@ -122,6 +123,35 @@ def test_a_log_file_that_cannot_be_opened_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         logs.configure(logging.INFO, str, file=tmp_path / "none" / "run.log")
     assert logs.logger.handlers == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "verbose", "level"),
+    [
+        (None, None, False, logging.INFO),
+        (None, "warn", False, logging.WARNING),
+        ("error", "debug", False, logging.ERROR),
+        ("error", None, True, logging.DEBUG),
+    ],
+)
+def test_flags_win_over_the_environment(flag, variable, verbose, level, monkeypatch):
+    monkeypatch.delenv("LOG_LEVEL", raising=False)
+    if variable:
+        monkeypatch.setenv("LOG_LEVEL", variable)
+    listener = logs.open_log(flag, None, verbose=verbose)
+    assert logs.logger.level == level
+    listener.close()
+
+
+def test_an_unknown_level_is_told_and_taken_for_info(tmp_path):
+    logs.open_log("loud", str(tmp_path / "run.log")).close()
+    assert logs.logger.level == logging.INFO
+    assert "WARNING the log level `loud` is unknown" in (tmp_path / "run.log").read_text()
+
+
+def test_a_log_file_that_cannot_be_opened_is_a_problem_of_its_flag(tmp_path):
+    with pytest.raises(PlanError, match="--log-file: `.*run.log` cannot be written: No such file"):
+        logs.open_log(None, str(tmp_path / "none" / "run.log"))
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def _milliseconds(seconds: float | None) -> float | None:
 
 def _dump(document: dict[str, Any]) -> str:
     # `##[` anywhere in a line is a command to GitHub runners; between quotes the bracket may be escaped
-    return json.dumps(_plain(document), indent=2, allow_nan=False).replace("##[", "##\\u005b")
+    return json.dumps(_plain(document), indent=2, allow_nan=False).replace("##[", "##\\u005b") + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -37,7 +37,7 @@ def read(text):
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_document_is_the_golden_one_and_follows_its_schema(name, golden):
     text = json.render(SAMPLES[name])
-    golden(f"{name}.json", text + "\n")
+    golden(f"{name}.json", text)
     Draft202012Validator(REPORT).validate(read(text))
 
 
