@@ -18,9 +18,8 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 import redis as driver
 from pydantic import ValidationError
-from servers import peers
-from support import make_run
 
+from servers import peers
 from startupctl.check import Unhealthy
 from startupctl.diagnose import diagnose
 from startupctl.diagnosis import FailureClass, Phase
@@ -28,6 +27,7 @@ from startupctl.fields import Endpoint
 from startupctl.kinds.redis import Redis
 from startupctl.wire.resp import RedisError, Resp
 from startupctl.wire.stream import Stream
+from support import make_run
 
 UNFILLED = re.compile(r"<\w+>")
 

@@ -7,13 +7,13 @@ import time
 
 import pytest
 from pydantic import ValidationError
-from servers import peers
-from support import make_run
 
+from servers import peers
 from startupctl.diagnose import diagnose
 from startupctl.failures import ConnectionBroken
 from startupctl.fields import Endpoint
 from startupctl.kinds.tcp import Tcp
+from support import make_run
 
 
 def tcp(port):

@@ -7,13 +7,13 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import peers
-from support import make_run
 
+from servers import peers
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.fields import Endpoint
 from startupctl.wire.resp import MAX_DEPTH, RedisError, Resp, encode, log_in
 from startupctl.wire.stream import Stream
+from support import make_run
 
 
 async def ask(port, *commands, seconds=5):
