@@ -17,12 +17,12 @@ import time
 from pathlib import Path
 
 from measure import verdict
-from startupctl.kinds.postgres import Postgres
 
 from startupctl.embedded.postgres import PostgreSQL, reachable_install, wheel_install
 from startupctl.embedded.process import free_port
 from startupctl.embedded.valkey import Valkey, wheel_program
 from startupctl.engine import Options, run_plan
+from startupctl.kinds.postgres import Postgres
 from startupctl.kinds.redis import Redis
 from startupctl.kinds.tcp import Tcp
 from startupctl.model import Component, Manifest, Policy

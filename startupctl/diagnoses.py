@@ -1,8 +1,6 @@
-"""The general diagnosis codes; those of a kind are declared beside it, and `catalogue` collects both."""
+"""The general diagnosis codes; those of a kind are declared beside it, and `catalogue.py` collects both."""
 
 from __future__ import annotations
-
-from functools import cache
 
 from startupctl.diagnosis import Code, FailureClass
 
@@ -293,18 +291,3 @@ UNREADABLE = Code(
 )
 
 GENERAL: tuple[Code, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Code))
-
-
-@cache
-def catalogue() -> dict[str, Code]:
-    """Return every code known here, by its number: the general ones and those of all kinds.
-
-    Imports the modules of all kinds, so only reports that need the whole list call it.
-    """
-    from startupctl.discover import find_kind, kind_names
-
-    kinds = [find_kind(name) for name in kind_names()]
-    return {
-        code.code: code
-        for code in sorted((*GENERAL, *(code for kind in kinds for code in kind.codes)), key=lambda code: code.code)
-    }

@@ -12,7 +12,7 @@ def command(code: Annotated[str, Argument(metavar="CODE|NAME", help="As `PG002` 
     """Explain a diagnosis code: what it means, its class and what to do."""
     from difflib import get_close_matches
 
-    from startupctl.diagnoses import catalogue
+    from startupctl.catalogue import catalogue
     from startupctl.errors import PlanError, Problem
 
     found = [one for one in catalogue().values() if code.lower() in (one.code.lower(), one.name.lower())]
