@@ -150,7 +150,7 @@ def test_an_unknown_level_is_told_and_taken_for_info(tmp_path):
 
 
 def test_a_log_file_that_cannot_be_opened_is_a_problem_of_its_flag(tmp_path):
-    with pytest.raises(PlanError, match="--log-file: `.*run.log` cannot be written: No such file"):
+    with pytest.raises(PlanError, match=r"--log-file: `.*run.log` cannot be written: No such file"):
         logs.open_log(None, str(tmp_path / "none" / "run.log"))
 
 

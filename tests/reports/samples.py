@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from datetime import UTC, datetime, timedelta, timezone
 
-from startupctl import diagnoses as codes
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.fields import Priority
 from startupctl.outcome import Outcome, Report, Status, Verdict, Warned
@@ -17,6 +16,31 @@ WRONG_PASSWORD = Code(
     "the server refuses user `{user}` ({signal})",
     "The password is wrong, or the role is unknown or expired: the server does not say which.",
     "check the password of `{user}` in DATABASE_URL",
+)
+REFUSED = Code(
+    "NET001",
+    "refused",
+    FailureClass.WAITING,
+    "nothing listens on {endpoint} ({signal})",
+    "The port is closed.",
+    "start the server or check host and port; a firewall that rejects with a reset looks the same",
+)
+MUTE = Code("NET003", "read-timeout", FailureClass.SILENT, "{endpoint} accepts connections but does not speak")
+FUNCTION_FAILED = Code(
+    "RUN005",
+    "function-failed",
+    FailureClass.TRANSIENT,
+    "{kind}",
+    "The function raised.",
+    "look at the function `{target}`",
+)
+RESERVATION = Code("RUN007", "works-with-reservation", FailureClass.NOTE, "{said}")
+INTERNAL = Code(
+    "RUN900",
+    "internal",
+    FailureClass.PERMANENT,
+    "{kind}",
+    hint="this is a bug in startupctl: please report it with the traceback",
 )
 STARTED_AT = datetime(2026, 3, 1, 13, 0, 0, 123456, tzinfo=timezone(timedelta(hours=1)))
 HOSTILE = (
@@ -59,9 +83,7 @@ def report(*outcomes, verdict=Verdict.READY, exit_code=0, **more):
 
 def refused(endpoint):
     """Return the diagnosis of a closed port."""
-    return Diagnosis(
-        codes.REFUSED, {"endpoint": endpoint, "signal": "errno 111"}, phase=Phase.CONNECT, signal="errno 111"
-    )
+    return Diagnosis(REFUSED, {"endpoint": endpoint, "signal": "errno 111"}, phase=Phase.CONNECT, signal="errno 111")
 
 
 def _skipped(name, root, **more):
@@ -150,7 +172,7 @@ DEGRADED = report(
         usable=True,
         kind="python",
         target="shop.mail:probe",
-        diagnosis=Diagnosis(codes.RESERVATION, said="only 1 of 3 relays answers"),
+        diagnosis=Diagnosis(RESERVATION, said="only 1 of 3 relays answers"),
     ),
     outcome(
         "certificate",
@@ -175,7 +197,7 @@ BUG = report(
     outcome(
         "disk",
         Status.FAILED,
-        diagnosis=Diagnosis(codes.INTERNAL, {"kind": "ZeroDivisionError"}, said="division by zero"),
+        diagnosis=Diagnosis(INTERNAL, {"kind": "ZeroDivisionError"}, said="division by zero"),
     ),
     verdict=Verdict.FAILED,
     exit_code=70,
@@ -196,7 +218,7 @@ FOREIGN = report(
             "priority": Priority.LOW,
             1: (float("inf"), None),
         },
-        diagnosis=Diagnosis(codes.FUNCTION_FAILED, {"kind": "ValueError", "target": "shop:probe"}, said=HOSTILE),
+        diagnosis=Diagnosis(FUNCTION_FAILED, {"kind": "ValueError", "target": "shop:probe"}, said=HOSTILE),
         runbook="::set-output name=x::y",
     ),
     outcome("[red]name[/red]", warnings=(Warned("RES006", HOSTILE),), facts={"banner": HOSTILE}),

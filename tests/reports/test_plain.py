@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.samples import HOSTILE, SAMPLES, outcome, refused, report
-from startupctl.diagnoses import FUNCTION_FAILED, READ_TIMEOUT
+from reports.samples import FUNCTION_FAILED, HOSTILE, MUTE, SAMPLES, outcome, refused, report
 from startupctl.diagnosis import Diagnosis
 from startupctl.model import Component
 from startupctl.outcome import Attempt, Event, EventKind, Status, Warned
@@ -119,7 +118,7 @@ def test_each_change_is_one_line_with_component_and_error():
 
 def test_a_thousand_polls_that_fail_alike_are_one_line():
     told = Told()
-    mute = Diagnosis(READ_TIMEOUT, {"endpoint": "db:5432", "phase": "greet"})
+    mute = Diagnosis(MUTE, {"endpoint": "db:5432", "phase": "greet"})
     for number in range(1, 1000):
         told.failed_look(number, refused("db:5432") if number % 2 else mute)
     assert len(told.said) == 2

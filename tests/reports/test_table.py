@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from reports.samples import SAMPLES, outcome, report
-from startupctl.diagnoses import FUNCTION_FAILED
+from reports.samples import FUNCTION_FAILED, SAMPLES, outcome, report
 from startupctl.diagnosis import Diagnosis
 from startupctl.outcome import Status
 from startupctl.reports import table
