@@ -59,6 +59,8 @@ def run_demo(*, keep: bool) -> int:
         except ServerFailed as error:
             sys.stderr.write(f"{error}\n")
             return 1
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
         finally:
             _ignore_signals()
     if not keep:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,11 +12,12 @@ from signal import SIGINT, SIGKILL, SIGQUIT
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from psutil import Process, wait_procs
+from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 
 from startupctl.embedded.folders import SEARCHABLE, is_reachable
 from startupctl.embedded.process import (
     PLAIN_ENVIRONMENT,
+    POLL,
     Server,
     ServerFailed,
     give,
@@ -27,12 +29,11 @@ from startupctl.embedded.process import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# nothing here has to survive a crash of the machine
+# nothing here has to survive a crash of the machine; what was committed survives one of the server
 THROWAWAY = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
     "shared_buffers": "16MB",
@@ -138,7 +139,9 @@ class PostgreSQL(Server):
         """
         children = Process(self.proc.pid).children() if self.proc and self.is_running else []
         super().stop(signal, grace)
-        wait_procs(children, timeout=grace)
+        end = time.monotonic() + grace
+        while any(map(_lives, children)) and time.monotonic() < end:
+            time.sleep(POLL)
 
     def url(
         self,
@@ -154,3 +157,11 @@ class PostgreSQL(Server):
         )
         query = f"?{urlencode(params)}" if params else ""
         return f"{scheme}://{userinfo}@{self.host}:{self.port}/{quote(database, safe='')}{query}"
+
+
+def _lives(process: Process) -> bool:
+    """Whether a process that is not our child runs; whoever inherits it may be late to reap it."""
+    try:
+        return process.is_running() and process.status() != STATUS_ZOMBIE
+    except NoSuchProcess:
+        return False

@@ -90,7 +90,9 @@ def _credentials(params: Mapping[str, str], headers: Message) -> tuple[str, str]
     authorization = headers.get("Authorization", "")
     if authorization.startswith("Basic "):
         try:
-            user, _, password = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+            user, _, password = (
+                base64.b64decode(authorization.removeprefix("Basic "), validate=True).decode().partition(":")
+            )
         except (binascii.Error, UnicodeDecodeError):
             return "", ""
         return user or "default", password
