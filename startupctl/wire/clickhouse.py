@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 from startupctl.failures import NotThisProtocol
 from startupctl.fields import Endpoint, Secret
 from startupctl.wire.http import HttpRequest, request
-from startupctl.wire.proxy import ENVIRONMENT
 from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ Row = list[str | None]
 
 CODE_HEADER = "X-ClickHouse-Exception-Code"
 TAG_HEADER = "X-ClickHouse-Exception-Tag"
-_CODE = re.compile(rb"Code: (\d+)")
+_CODE = re.compile(r"Code: (\d+)")
 _LAST_WORDS = re.compile(rb"(?:^|\n)(Code: \d+\. DB::Exception: [^\n]*\([A-Z_]+\)[^\n]*)\n?\Z")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
@@ -48,22 +47,39 @@ class ClickHouseServer:
     path: str = "/"
     tls: Callable[[], ssl.SSLContext] = client_context
 
+    @property
+    def where(self) -> str:
+        """The address, printable."""
+        return str(self.endpoint)
+
 
 class ClickHouseError(Exception):
     """The server, or something before it, refused; `code` is None when the answer has no number.
 
-    `text` is the server's own words: text from outside.
+    `text` is the server's own words: text from outside. `answer` is None for the embedded engine.
     """
 
-    def __init__(self, code: int | None, text: str, answer: HttpAnswer) -> None:
+    def __init__(self, code: int | None, text: str, answer: HttpAnswer | None = None) -> None:
         """Keep number, text and the whole answer."""
         self.code, self.text, self.answer = code, text, answer
         super().__init__(text)
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
-        return self.answer.status
+        """The HTTP status; 0 without HTTP."""
+        return self.answer.status if self.answer else 0
+
+
+class ClickHouseReader:
+    """Asks a server; every statement is a request of its own."""
+
+    def __init__(self, run: Run, server: ClickHouseServer) -> None:
+        """Ask within the time of `run`; nothing is contacted yet."""
+        self._run, self._server = run, server
+
+    async def rows(self, sql: str) -> list[Row]:
+        """Return the rows of one statement; raises what `query` raises."""
+        return await query(self._run, self._server, sql)
 
 
 async def query(run: Run, server: ClickHouseServer, sql: str, *, database: str | None = None) -> list[Row]:
@@ -84,7 +100,7 @@ async def query(run: Run, server: ClickHouseServer, sql: str, *, database: str |
         headers=_credentials(server) | {"Content-Type": "text/plain; charset=UTF-8"},
         body=sql.encode(),
         tls=server.tls,
-        proxy=ENVIRONMENT,
+        server_name=server.options.get("server_host_name", ""),
     )
     answer = await request(run, wanted)
     _raise_error(answer, server.endpoint)
@@ -104,9 +120,11 @@ def _unescape(cell: str) -> str | None:
 
 
 def _credentials(server: ClickHouseServer) -> dict[str, str]:
-    """Return the headers of user and password; without a user the server takes `default`."""
+    """Return the headers of token, or user and password; without a user the server takes `default`."""
     user = server.user or ("default" if server.password else "")
+    token = server.options.get("access_token")
     headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": server.password.reveal()} if user else {}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
     return {name: value.encode().decode("latin-1") for name, value in headers.items()}
 
 
@@ -131,7 +149,12 @@ def _number(answer: HttpAnswer, words: bytes) -> int | None:
     header = answer.headers.get(CODE_HEADER, "")
     if header.isascii() and header.isdigit() and int(header):
         return int(header)
-    match = _CODE.match(words)
+    return number_in(words.decode(errors="replace"))
+
+
+def number_in(text: str) -> int | None:
+    """Return the number at the beginning of an exception's text."""
+    match = _CODE.match(text)
     return int(match[1]) if match else None
 
 

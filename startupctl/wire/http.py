@@ -42,7 +42,8 @@ class HttpRequest:
     """What is asked: `target` is path and query, percent-encoded where needed; headers are latin-1 text.
 
     `tls` makes the context when `scheme` is https; it is called on the thread, as it reads files.
-    `proxy` is `env`, `none` or the URL of a proxy.
+    `server_name` is what the certificate must name instead of the host; `proxy` is `env`, `none` or
+    the URL of a proxy.
     """
 
     scheme: str
@@ -52,6 +53,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     tls: Callable[[], ssl.SSLContext] = client_context
+    server_name: str = ""
     proxy: str | Url = ENVIRONMENT
 
     @property
@@ -165,7 +167,7 @@ class _Exchange:
         context = self._wanted.tls()
         context.sslsocket_class = _CountedTlsSocket
         self._phase = Phase.TLS
-        name = self._wanted.endpoint.host.partition("%")[0].rstrip(".")
+        name = self._wanted.server_name or self._wanted.endpoint.host.partition("%")[0].rstrip(".")
         wrapped = context.wrap_socket(self._sock, server_hostname=name, do_handshake_on_connect=False)
         assert isinstance(wrapped, _CountedTlsSocket)
         self._sock = wrapped

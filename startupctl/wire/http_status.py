@@ -13,7 +13,6 @@ from startupctl.wire import http_codes as codes
 
 if TYPE_CHECKING:
     from startupctl.diagnosis import Code
-    from startupctl.fields import Endpoint
     from startupctl.wire.http import HttpAnswer
     from startupctl.wire.proxy import ProxyFailed
 
@@ -37,14 +36,14 @@ _ADVICE = {
 }
 
 
-def diagnose_status(asked: str, endpoint: Endpoint, answer: HttpAnswer, expected: str = "2xx") -> Diagnosis:
-    """Classify an answer by its status; `asked` is method and URL without secrets.
+def diagnose_status(asked: str, endpoint: str, answer: HttpAnswer, expected: str = "2xx") -> Diagnosis:
+    """Classify an answer by its status.
 
-    Retry-After is kept. A JSON body is the service's own word; every other 502, 503 and 504 is taken
+    `asked` is method and URL without secrets, `endpoint` the address. Retry-After is kept. A JSON body is the service's own word; every other 502, 503 and 504 is taken
     for a balancer's.
     """
     code = codes.UNHEALTHY_ANSWER if is_json(answer) else _BALANCER.get(answer.status, codes.UNHEALTHY_ANSWER)
-    facts = {"asked": asked, "endpoint": str(endpoint), "got": phrase(answer.status), "expected": expected}
+    facts = {"asked": asked, "endpoint": endpoint, "got": phrase(answer.status), "expected": expected}
     return Diagnosis(
         code,
         facts,
