@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from startupctl.check import Unhealthy
@@ -15,7 +14,6 @@ from startupctl.migrations.standing import compare, require_fit, require_none_pe
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from startupctl.check import Facts, Held, Run
@@ -28,16 +26,6 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 NO_LOCK = {"lock": "not needed", "lock_wait": 0.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Access(Generic[S]):
-    """How one database is reached: `reader` without a driver and without the lock, `session` to change it."""
-
-    ledger: Ledger[S]
-    reader: Callable[[], AbstractAsyncContextManager[Reader]]
-    session: Callable[[], AbstractAsyncContextManager[S]]
-    lock: Callable[[], AbstractAsyncContextManager[Held]]
 
 
 async def check_migrations(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Reader) -> Facts:
@@ -66,18 +54,24 @@ async def rehearse(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: R
     return {**standing.facts(), "would_apply": [migration.name for migration in standing.pending]}
 
 
-async def migrate(run: Run, keys: MigrationKeys, access: Access[S]) -> Facts:
-    """Apply what is pending; takes the lock only when a look without it found something.
+async def upgrade(
+    run: Run,
+    keys: MigrationKeys,
+    ledger: Ledger[S],
+    standing: Standing,
+    *,
+    lock: AbstractAsyncContextManager[Held],
+    session: AbstractAsyncContextManager[S],
+) -> Facts:
+    """Apply what a survey without the lock found pending; lock and session are entered only for that.
 
     Raises Unhealthy: what `survey` raises, MIG002, MIG003, LCK001, LCK002.
     """
-    async with access.reader() as reader:
-        standing = await survey(run, keys, access.ledger, reader)
     if not standing.pending:
         return {**standing.facts(), **NO_LOCK}
     with run.unhurried():
-        async with access.lock() as held, access.session() as session:
-            return await _Upgrade(run, keys, access.ledger, session, held).conduct(standing.directory)
+        async with lock as held, session as opened:
+            return await _Upgrade(run, keys, ledger, opened, held).conduct(standing.directory)
 
 
 class _Upgrade(Generic[S]):

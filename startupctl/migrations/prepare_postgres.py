@@ -1,0 +1,169 @@
+"""A PostgreSQL database made ready: created where it is missing, and migrated."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from startupctl.check import Mode
+from startupctl.databases.session import StatementFailed
+from startupctl.diagnosis import FailureClass
+from startupctl.migrations.keys import DEFAULT_TABLE
+from startupctl.migrations.ledger import this_process
+from startupctl.migrations.on_postgres import PostgresLedger
+from startupctl.migrations.runner import check_migrations, rehearse, survey, upgrade
+from startupctl.wire.pg import open_session
+from startupctl.wire.pg_messages import PgError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from startupctl.check import Facts, Run
+    from startupctl.databases.postgres import PostgresSession
+    from startupctl.databases.postgres_keys import CreateKeys
+    from startupctl.migrations.keys import MigrationKeys
+    from startupctl.migrations.lock import HeldLock
+    from startupctl.wire.pg_session import Session
+    from startupctl.wire.pg_target import PgTarget
+
+DATABASE_MISSING = "3D000"
+# the usual maintenance database is not there, or not for this role
+MAINTENANCE_CLOSED = frozenset({DATABASE_MISSING, "42501", "55000"})
+LOCK_TIMEOUT = 600.0  # seconds, where the lender has no migrations of its own
+HOST_SHOWN = 40  # the server keeps 63 bytes of an application name
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresPreparation:
+    """What is wanted of one database; certificate files are absolute.
+
+    `admin` are the places to create it from, in the order they are tried. `direct` is where migrations
+    go, `place` unless a pooler is in between.
+    """
+
+    place: PgTarget
+    admin: tuple[PgTarget, ...]
+    direct: PgTarget
+    create: CreateKeys | None = None
+    migrations: MigrationKeys | None = None
+
+    async def carry_out(self, run: Run) -> Facts:
+        """Create and migrate, or in a dry run say what would be done; return the facts.
+
+        Raises Unhealthy, PgError and what `open_session` raises.
+        """
+        if run.mode is Mode.DRY_RUN:
+            return await self._rehearse(run)
+        try:
+            return {"created": False, **await self._upgrade(run)}
+        except PgError as error:
+            if error.sqlstate != DATABASE_MISSING or self.create is None:
+                raise
+            created = await self._create(run, self.create)
+        run.note(created=created)
+        return {"created": created, **await self._upgrade(run)}
+
+    async def look(self, run: Run, session: Session) -> Facts:
+        """Return where the migrations stand; raises Unhealthy, MIG001 when some are pending."""
+        if not self.migrations:
+            return {}
+        return await check_migrations(run, self.migrations, PostgresLedger(self.migrations.table), session)
+
+    @asynccontextmanager
+    async def lend_lock(self, run: Run) -> AsyncIterator[HeldLock]:
+        """Hold the migration lock of this database for a component that borrows it."""
+        async with open_session(self.direct, run) as session:
+            met = self.direct.proven(encrypted=bool(session.tls))
+        async with self._lock(run, met) as held:
+            yield held
+
+    @asynccontextmanager
+    async def _lock(self, run: Run, place: PgTarget) -> AsyncIterator[HeldLock]:
+        from startupctl.migrations.lock_postgres import lock_key, postgres_lock
+
+        keys = self.migrations
+        ledger = PostgresLedger(keys.table if keys else DEFAULT_TABLE)
+        patience = keys.lock_timeout if keys else LOCK_TIMEOUT
+        async with driver_session(place, run) as session:
+            key = lock_key(await ledger.schema_of(session), ledger.name)
+            async with postgres_lock(session, key, run, patience) as held:
+                yield held
+
+    async def _upgrade(self, run: Run) -> Facts:
+        """Apply what is pending; without migrations only see that the database opens."""
+        async with open_session(self.place, run) as session:
+            if not self.migrations:
+                return {}
+            ledger = PostgresLedger(self.migrations.table)
+            standing = await survey(run, self.migrations, ledger, session)
+            met = self.direct.proven(encrypted=bool(session.tls) and self.direct == self.place)
+        return await upgrade(
+            run, self.migrations, ledger, standing, lock=self._lock(run, met), session=driver_session(met, run)
+        )
+
+    async def _create(self, run: Run, keys: CreateKeys) -> bool:
+        from startupctl.databases.postgres_creation import create_database
+
+        async with AsyncExitStack() as stack:
+            session, place = await self._maintenance(stack, run)
+            met = place.proven(encrypted=bool(session.tls))
+        async with driver_session(met, run) as driver:
+            return await create_database(driver, self.place.database, keys)
+
+    async def _maintenance(self, stack: AsyncExitStack, run: Run) -> tuple[Session, PgTarget]:
+        """Open the first place to create the database from that lets this role in."""
+        *others, last = self.admin
+        for place in others:
+            try:
+                return await stack.enter_async_context(open_session(place, run)), place
+            except PgError as error:
+                if error.sqlstate not in MAINTENANCE_CLOSED:
+                    raise
+        return await stack.enter_async_context(open_session(last, run)), last
+
+    async def _rehearse(self, run: Run) -> Facts:
+        try:
+            async with open_session(self.place, run) as session:
+                return {"created": False, "would_create": False, **await self._would_apply(run, session)}
+        except PgError as error:
+            if error.sqlstate != DATABASE_MISSING or self.create is None:
+                raise
+        await self._require_right(run, self.create)
+        return {"created": False, "would_create": True, **await self._would_apply(run, None)}
+
+    async def _would_apply(self, run: Run, session: Session | None) -> Facts:
+        if not self.migrations:
+            return {}
+        return await rehearse(run, self.migrations, PostgresLedger(self.migrations.table), session)
+
+    async def _require_right(self, run: Run, keys: CreateKeys) -> None:
+        """Raise StatementFailed (42501) when the database could not be created."""
+        from startupctl.databases.postgres_creation import may_create
+
+        async with AsyncExitStack() as stack:
+            session, place = await self._maintenance(stack, run)
+            if not await may_create(session, keys.owner):
+                owner = f" owned by `{keys.owner}`" if keys.owner else ""
+                said = f"role `{place.user}` may not create a database{owner}"
+                raise StatementFailed("42501", said, FailureClass.PERMANENT)
+
+
+@asynccontextmanager
+async def driver_session(place: PgTarget, run: Run) -> AsyncIterator[PostgresSession]:
+    """Connect by psycopg; raises StatementFailed, or what the speaker finds: psycopg does not tell why it was refused."""
+    from startupctl.databases.postgres import connected
+
+    host, _, process = this_process().rpartition(":")
+    name = f"startupctl:{host[:HOST_SHOWN]}:{process}"
+    async with AsyncExitStack() as stack:
+        try:
+            opening = connected(place.parameters(), connect_timeout=run.connect_timeout, application_name=name)
+            session = await stack.enter_async_context(opening)
+        except StatementFailed:
+            hurried = replace(run, deadline=time.monotonic() + run.connect_timeout)
+            async with open_session(place, hurried):
+                pass
+            raise
+        yield session

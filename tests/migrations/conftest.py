@@ -1,0 +1,47 @@
+import pytest
+from support import make_run
+
+from startupctl.check import Mode
+from startupctl.databases.postgres_keys import CreateKeys
+from startupctl.fields import Url
+from startupctl.migrations.keys import MigrationKeys
+from startupctl.migrations.prepare_postgres import PostgresPreparation
+from startupctl.wire.pg_parameters import url_parameters
+from startupctl.wire.pg_target import PgTarget
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write migration files into a folder of this test; `write(a=..., b=...)` or a mapping of names."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+
+    def put(files):
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return folder
+
+    return put
+
+
+@pytest.fixture
+def preparing(services, tmp_path):
+    """Return a run that may change something."""
+    return make_run(seconds=20, mode=Mode.PREPARE, folder=tmp_path, services=services)
+
+
+@pytest.fixture
+def on_postgres(postgres):
+    """Return what is wanted of a database of the shared server."""
+
+    def wanted(name, *, create=None, server=postgres, user=None, password=None, **keys):
+        place = PgTarget.read(url_parameters(Url.parse(server.url(name, user=user, password=password))))
+        return PostgresPreparation(
+            place=place,
+            admin=(place.to_database("postgres"), place.to_database("template1")),
+            direct=place,
+            create=CreateKeys() if create else None,
+            migrations=MigrationKeys(dir="migrations", **keys),
+        )
+
+    return wanted
