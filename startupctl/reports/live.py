@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FIRST_FRAME = 0.2  # seconds: a run that is over sooner shows only its result
 FRAME = 0.125  # seconds between two frames
+SHARE = 0.02  # of a core, at most, for drawing: with thousands of rows there are fewer frames
 NARROW = 60  # cells; below, the error has a line of its own
 MATTERS = (
     Status.FAILED,
@@ -102,9 +103,11 @@ class Live:
             if self._over.wait(FIRST_FRAME):
                 return
             self._drawing.start()
-            self._redraw()
-            while not self._over.wait(FRAME):
+            pause = 0.0
+            while not self._over.wait(pause):
+                began = time.thread_time()
                 self._redraw()
+                pause = max(FRAME, (time.thread_time() - began) / SHARE)
         except OSError:
             self._over.set()  # the terminal is gone; the run goes on
 
