@@ -78,6 +78,7 @@ Seconds = Annotated[
         {"type": ["string", "number"], "description": "a duration: 500ms, 5s, 1m30s, 2h; a bare number is seconds"}
     ),
 ]
+PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 Bytes = Annotated[
     int,
     BeforeValidator(parse_bytes),

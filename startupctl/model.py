@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from startupctl.fields import Priority, PriorityField, Seconds
+from startupctl.fields import PositiveSeconds, Priority, PriorityField, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from startupctl.check import Check
     from startupctl.errors import Mark
+    from startupctl.settings import Setting
 
 MOMENTS = ("check", "init-db", "run", "serve", "library")
 
@@ -22,18 +23,18 @@ MOMENTS = ("check", "init-db", "run", "serve", "library")
 class Backoff(BaseModel):
     """How long to wait between retries, in seconds; `jitter` is the share a wait may differ by."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     initial: Seconds = 1.0
     max: Seconds = 30.0
-    multiplier: float = Field(default=2.0, ge=1)
+    multiplier: float = Field(default=2.0, ge=1, allow_inf_nan=False)
     jitter: float = Field(default=0.2, ge=0, le=1)
 
 
 class Breaker(BaseModel):
     """After how many failed runs a component is left alone, and for how long."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     threshold: int = Field(default=3, ge=0)
     recovery_timeout: Seconds = 300.0
@@ -56,9 +57,9 @@ class Policy:
 class Settings(BaseModel):
     """The run as a whole: `settings:` of the manifest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
-    deadline: Seconds = Field(default=300.0, description="the whole run, readiness only")
+    deadline: PositiveSeconds = Field(default=300.0, description="the whole run, readiness only")
     max_concurrent: int = Field(default=64, ge=1, description="attempts in flight; a waiting component holds no slot")
     fail_on: PriorityField = Field(
         default=Priority.CRITICAL, description="effective priorities at or above: verdict FAILED"
@@ -70,8 +71,9 @@ class Settings(BaseModel):
 class Component:
     """One thing the service needs.
 
-    `depends_on` maps a name to whether it is required. `check` is None only in a manifest that was
-    read without resolving its variables, when this component needs one. `mark` is where it is written.
+    `depends_on` maps a name to whether it is required. `check` is None only when this component needs
+    variables and they were not resolved: in a manifest read without resolving, and when it is not
+    enabled. `mark` is where it is written.
     """
 
     name: str
@@ -101,4 +103,4 @@ class Manifest:
     file: str = ""
     profile: str | None = None
     secrets: frozenset[str] = frozenset()
-    origins: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, Setting] = field(default_factory=dict)
