@@ -34,7 +34,8 @@ class Course:
 
     `since` is when the present class began and `streak` how many looks in a row it lasts; `was_down`
     says that the server was absent, silent or warming at some look of this run, so that what it refuses now
-    may still come (images create roles late); `settling_since` is the first such refusal.
+    may still come (images create roles late); `settling_since` is the first such refusal. A class that
+    has turned permanent was waited for already and is not looked at again.
     """
 
     failure: FailureClass | None = None
@@ -62,7 +63,7 @@ def after(course: Course, diagnosis: Diagnosis | None, now: float) -> Course:
     code_since = course.code_since if course.code == diagnosis.code.code else now
     failure = _in_time(diagnosis, now - code_since)
     same = course.failure is failure
-    settling = failure.ends and course.was_down
+    settling = failure is diagnosis.failure and failure.ends and (course.was_down or diagnosis.code.settles)
     return replace(
         course,
         failure=failure,
@@ -129,7 +130,10 @@ def _backed_off(course: Course, policy: Policy, random: Callable[[], float]) -> 
     if course.retries >= policy.max_retries:
         return None
     backoff = policy.backoff
-    wait = min(backoff.initial * backoff.multiplier ** min(course.retries, 64), backoff.max)
+    try:
+        wait = min(backoff.initial * backoff.multiplier**course.retries, backoff.max)
+    except OverflowError:
+        wait = backoff.max
     if course.failure is FailureClass.CONTENTION:
         return wait * random()  # full jitter: replicas must not come back in step
     return _jittered(wait, backoff.jitter, random)

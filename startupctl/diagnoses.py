@@ -133,6 +133,7 @@ TLS_NOT_YET = Code(
     "the certificate of {endpoint} is not valid yet (it is {now} here)",
     "Its start date lies ahead, or the clock of this host is behind.",
     "compare the clock of this host with the issuer's",
+    settles=True,
 )
 TLS_WRONG_NAME = Code(
     "TLS004",

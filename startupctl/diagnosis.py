@@ -50,7 +50,8 @@ class Phase(StrEnum):
 class Code:
     """An entry of the public list; `summary`, `cause` and `hint` are templates over the facts of a case.
 
-    `turns` is for classes that hold only for a while: (seconds, the class from then on).
+    `turns` is for classes that hold only for a while: (seconds, the class from then on). `settles` is
+    for what time alone may mend: it is looked at again for `settle` although the server was ready at once.
     """
 
     code: str
@@ -60,13 +61,23 @@ class Code:
     cause: str = ""
     hint: str = ""
     turns: tuple[float, FailureClass] | None = None
+    settles: bool = False
+
+
+class _Missing(str):
+    """Stands for a fact that is missing; takes the format of a number too."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
 
 class _Facts(dict[str, Any]):
     """Shows a missing fact as its name, so that a template never fails while reporting a failure."""
 
     def __missing__(self, key: str) -> str:
-        return f"<{key}>"
+        return _Missing(f"<{key}>")
 
 
 @dataclass(frozen=True, slots=True)
