@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_cycle_is_told_as_the_whole_path_in_the_direction_of_depends_on():
         plan(component("a", ["b"]), component("b", ["c"]), component("c", optional=["a"]), component("d", ["a"]))
     path = caught.value.problems[0].what.removeprefix("dependency cycle: ").split(" -> ")
     assert path[0] == path[-1]
-    assert all(step in ("ab", "bc", "ca") for step in map("".join, zip(path, path[1:], strict=False)))
+    assert all(step in ("ab", "bc", "ca") for step in map("".join, itertools.pairwise(path)))
     assert len(path) == 4
 
 
@@ -193,7 +194,7 @@ def test_a_selection_is_closed_under_requirements_and_holds_nothing_else(compone
 def test_the_critical_path_is_a_chain_and_no_chain_is_longer(components):
     found = plan(*components)
     path = found.critical_path
-    assert all(need in found.steps[name].needs for need, name in zip(path, path[1:], strict=False))
+    assert all(need in found.steps[name].needs for need, name in itertools.pairwise(path))
     assert found.longest_wait == len(found.waves) * found.steps[path[0]].component.policy.timeout
 
 
