@@ -59,9 +59,13 @@ def reachable_install(install: Path, folder: Path) -> Path:
     """
     if unprivileged() is None or is_reachable(install / "bin"):
         return install
-    copy = folder / "postgres-install"
+    package = install.parent
+    libraries = package.with_name(f"{package.name}.libs")  # the programs look for it three folders up
+    copy = folder / package.name / install.name
     if not copy.exists():
-        shutil.copytree(install, copy, symlinks=True)
+        shutil.copytree(install, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        if libraries.is_dir():
+            shutil.copytree(libraries, folder / libraries.name, symlinks=True)
     return copy
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 
 import psycopg
 import pytest
 
-from startupctl.embedded.postgres import initialised, reachable_install, wheel_install
+from startupctl.embedded.postgres import PostgreSQL, initialised, reachable_install, wheel_install
 from startupctl.embedded.process import ServerFailed
 
 
@@ -56,15 +57,17 @@ def test_debians_build_speaks_tls(postgres_server, certs):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes to another account")
-def test_an_installation_out_of_reach_is_copied(tmp_path, monkeypatch):
-    closed, folder = tmp_path / "closed", tmp_path / "folder"
-    (closed / "install" / "bin").mkdir(parents=True)
-    (closed / "install" / "bin" / "postgres").write_text("program")
+def test_an_installation_out_of_reach_runs_from_a_copy(tmp_path, new_folder):
+    closed = tmp_path / "closed"
+    package = wheel_install().parent
+    for name in (package.name, f"{package.name}.libs"):
+        shutil.copytree(package.with_name(name), closed / name)
     closed.chmod(0o700)
-    folder.mkdir()
-    copy = reachable_install(closed / "install", folder)
-    assert copy == folder / "postgres-install"
-    assert (copy / "bin" / "postgres").read_text() == "program"
+    folder = new_folder("copy")
+    install = reachable_install(closed / package.name / "pginstall", folder)
+    assert install.is_relative_to(folder)
+    with PostgreSQL(folder, install=install, password="x") as server:
+        assert server.status() == "ready"
 
 
 def test_a_failing_initdb_tells_its_log(server_folder, new_folder):

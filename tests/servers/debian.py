@@ -11,14 +11,15 @@ from startupctl.embedded.process import Server, unprivileged
 
 def program(path):
     """Return the program, or skip the test."""
-    if not Path(path).exists():
-        pytest.skip(f"{path} is not installed (`make setup` as root installs it)")
+    if not Path(path).is_file():
+        pytest.skip(f"{path} is not installed (`make servers` as root installs it)")
     return Path(path)
 
 
-def postgres_install(build):
-    """Return the installation of a version of Debian's PostgreSQL, or skip the test."""
-    return program(f"/usr/lib/postgresql/{build}/bin/postgres").parent.parent
+def postgres_install():
+    """Return the installation of the distribution's newest PostgreSQL (15 in Debian 12), or skip the test."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[4]))
+    return program(found[-1] if found else "/usr/lib/postgresql").parent.parent
 
 
 class PgBouncer(Server):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import shutil
 from pathlib import Path
 
 import pytest
+
 from servers import command_line, debian, peers
 from servers.certs import write_certificates
 from servers.databases import ClickHouseServer, PostgresServer, ValkeyServer
-
 from startupctl.embedded.folders import owned_folder, temporary_base
 from startupctl.embedded.postgres import initialised, reachable_install, wheel_install
 from startupctl.embedded.process import free_port as find_free_port
@@ -58,18 +59,14 @@ def own(request):
 
 
 @pytest.fixture(scope="session")
-def postgres_template(server_folder):
-    """Return a stopped data directory of a build, made once, and the installation it belongs to."""
-    made = {}
+def postgres_template(server_folder, new_folder):
+    """Return the installation of a build and a stopped data directory, made once."""
 
+    @functools.cache
     def template(build):
-        if build not in made:
-            install = wheel_install() if build == "18" else debian.postgres_install(build)
-            install = reachable_install(install, server_folder)
-            folder = server_folder / f"template-{build}"
-            folder.mkdir()
-            made[build] = install, initialised(folder, install=install, password=PASSWORD)
-        return made[build]
+        install = wheel_install() if build == "18" else debian.postgres_install()
+        install = reachable_install(install, server_folder)
+        return install, initialised(new_folder("template"), install=install, password=PASSWORD)
 
     return template
 
