@@ -29,11 +29,16 @@ async def diagnosis_of(check, run):
     return found
 
 
-def is_running(pid):
+def stat_of(pid):
+    """Return state and parent of a process, nothing when it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return []
+
+
+def is_running(pid):
+    return stat_of(pid)[:1] not in ([], ["Z"])
 
 
 @pytest.fixture
@@ -44,8 +49,8 @@ def new_children():
 
 
 def children():
-    stats = {path.parent.name: path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()}
-    return {pid for pid, stat in stats.items() if int(stat.rpartition(")")[2].split()[1]) == os.getpid()}
+    pids = [path.name for path in Path("/proc").glob("[0-9]*")]
+    return {pid for pid in pids if str(os.getpid()) in stat_of(pid)}
 
 
 async def ended(pid):
