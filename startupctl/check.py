@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from startupctl.diagnosis import Code
 from startupctl.fields import Secret, Url, is_secret_name
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
-    from startupctl.diagnosis import Code, Diagnosis
+    from startupctl.diagnosis import Diagnosis
 
 Facts = dict[str, Any]
 """What a kind saw: names to JSON values. Strings in it may come from outside and are redacted."""
@@ -137,7 +138,9 @@ class Run:
 class Check(BaseModel):
     """The base of every kind."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True, defer_build=True
+    )
 
     database: ClassVar[bool] = False
     """Whether `init-db` selects it and the timeouts of databases are its defaults."""
@@ -201,9 +204,7 @@ def _secrets_in(values: Iterable[object]) -> Iterator[str]:
 
 def secret_keys(model: type[BaseModel]) -> frozenset[str]:
     """Return the keys of a kind, or of a table in it, that hold a secret; each may be given as `<key>_file` instead."""
-    return frozenset(
-        info.alias or name for name, info in model.model_fields.items() if _names_secret(info.annotation)
-    )
+    return frozenset(info.alias or name for name, info in model.model_fields.items() if _names_secret(info.annotation))
 
 
 def _names_secret(annotation: object) -> bool:

@@ -88,8 +88,10 @@ def _callback(
 
 def _refuse(arguments: Sequence[str], problems: Sequence[Problem]) -> int:
     """Print what the user can mend: as lines to stderr, and as one document to stdout when JSON was asked for."""
+    from startupctl.reports.text import encodable, shown, tamed
+
     for problem in problems:
-        sys.stderr.write(f"{problem}\n")
+        sys.stderr.write(encodable(tamed(shown(str(problem))), sys.stderr) + "\n")
     if _wants_json(arguments):
         from startupctl.reports.json import problems as document
 

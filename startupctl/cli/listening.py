@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from startupctl.cli.flags import OutputFlags
-    from startupctl.cli.outputs import Output
+    from startupctl.model import Component
     from startupctl.outcome import Event
     from startupctl.plan import Plan
 
@@ -52,23 +52,21 @@ class Listeners:
                     stack.callback(action)
 
 
-def open_listeners(flags: OutputFlags, plan: Plan, outputs: Sequence[Output], *, quiet: bool) -> Listeners:
+def open_listeners(flags: OutputFlags, plan: Plan, *, quiet: bool) -> Listeners:
     """Return the listeners that the flags ask for; progress goes to stderr, so that stdout is data only."""
-    del outputs
     listeners: list[Any] = []
-    components = [step.component for step in plan.steps.values()]
-    logging = flags.verbose or flags.log_level is not None or flags.log_file is not None or "LOG_LEVEL" in os.environ
-    if logging:
+    logs_to_terminal = flags.log_file is None and (flags.verbose or flags.log_level is not None)
+    if logs_to_terminal or flags.log_file is not None or "LOG_LEVEL" in os.environ:
         from startupctl.logs import open_log
 
         listeners.append(open_log(flags.log_level, flags.log_file, verbose=flags.verbose))
-    if not quiet:
-        listeners.append(_progress(components, no_color=flags.no_color))
+    if not quiet and not (logs_to_terminal and not sys.stderr.isatty()):  # lines and log would say everything twice
+        listeners.append(_progress([step.component for step in plan.steps.values()], no_color=flags.no_color))
     return Listeners(listeners)
 
 
-def _progress(components: list[Any], *, no_color: bool) -> Any:
-    if sys.stderr.isatty():
+def _progress(components: Sequence[Component], *, no_color: bool) -> Any:
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from startupctl.reports.live import Live
         from startupctl.reports.text import takes_color, takes_symbols
 

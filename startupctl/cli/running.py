@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from startupctl.cli.listening import Listeners, open_listeners
-from startupctl.cli.outputs import Output, parse_outputs
+from startupctl.cli.outputs import FOR_PEOPLE, Output, parse_outputs
 from startupctl.engine import Options, Stop, run_plan
 from startupctl.manifest import load_manifest
 from startupctl.outcome import Verdict
@@ -62,12 +63,13 @@ def execute(job: Job, manifest: ManifestFlags, select: SelectFlags, how: RunFlag
         allow_degraded=how.allow_degraded,
         redactor=redactor,
     )
+    gc.enable()
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(sys.stderr))  # a function of the user that prints must not spoil a document
-        listeners = open_listeners(output, plan, outputs, quiet=output.quiet or job.healthcheck)
+        listeners = open_listeners(output, plan, quiet=output.quiet or job.healthcheck)
         stack.callback(listeners.close)
         report = asyncio.run(_under_signals(plan, options, listeners))
-    if report.bug:
+    if report.bug and not any(one.format in FOR_PEOPLE and one.path is None for one in outputs):
         sys.stderr.write(report.bug)
     if job.healthcheck:
         return _healthcheck(report)
