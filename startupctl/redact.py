@@ -12,7 +12,7 @@ import json
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from startupctl.fields import is_secret_name
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 MASK = "***"
 BY_VALUE, AS_WORD = 8, 4  # characters
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _FOLDERS = ("PWD", "OLDPWD")  # the shell's, not passwords
+_LITERAL = (
+    r"(?:e?'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|'.*|\$(\w*)\$.*?\$\2\$)"  # with escapes, without, cut off, in dollars
+)
 _STRUCTURES = (
     (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/]*@"), rf"\1:{MASK}@"),
-    (re.compile(r"(?i)\b(password\s*=\s*)(?:'(?:[^']|'')*'|\S+)"), rf"\1{MASK}"),
-    (re.compile(r"(?i)\b(PASSWORD\s+|IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+)'(?:[^']|'')*'"), rf"\1{MASK}"),
+    (re.compile(rf"(?is)\b(password\s*=\s*)(?:{_LITERAL}|\S+)"), rf"\1{MASK}"),
+    (re.compile(rf"(?is)\b(PASSWORD\s+|IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+){_LITERAL}"), rf"\1{MASK}"),
 )
 
 
@@ -35,7 +39,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """Keep the secrets; patterns are built on first use."""
-        self._secrets = {secret for secret in secrets if len(secret) >= AS_WORD}
+        found = {form for secret in secrets for form in (secret, secret.strip())}
+        self._secrets = {secret for secret in found if len(secret) >= AS_WORD}
 
     def clean(self, text: str) -> str:
         """Return the text with every secret in it replaced by stars."""
@@ -68,7 +73,8 @@ def environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:
         if is_secret_name(name) and name not in _FOLDERS:
             yield value
         elif name in _PROXIES and "@" in value:
-            yield value.rpartition("@")[0].rpartition("//")[2].partition(":")[2]
+            user, _, password = value.rpartition("@")[0].rpartition("//")[2].partition(":")
+            yield from (password or user, unquote(password or user))
 
 
 def _as_pattern(spelling: str, secret: str) -> str:
@@ -77,14 +83,16 @@ def _as_pattern(spelling: str, secret: str) -> str:
 
 
 def _spellings(secret: str) -> Iterator[str]:
+    data = secret.encode(errors="surrogateescape")  # an environment variable may hold any bytes
     yield secret
-    yield quote(secret, safe="")
-    yield quote(secret)
-    yield quote_plus(secret)
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    for encoded in (quote(data, safe=""), quote(data), quote_plus(data)):
+        yield encoded
+        yield _ESCAPE.sub(lambda escape: escape[0].lower(), encoded)
     if len(secret) >= BY_VALUE:
-        yield from _base64_cores(secret.encode(errors="surrogateescape"))
+        yield base64.b64encode(data).decode()
+        yield from _base64_cores(data)
 
 
 def _base64_cores(secret: bytes) -> Iterator[str]:
