@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from startupctl import __version__
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.threads import in_thread
@@ -92,6 +93,12 @@ def request_target(url: Url) -> str:
     """Return path and query of a URL as they go on the wire: as written, the fragment cut off."""
     tail = url.tail.partition("#")[0]
     return quote(tail if tail.startswith("/") else f"/{tail}", safe="/%?:@!$&'()*+,;=~[]")
+
+
+def merge_headers(*layers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of all layers; a later one replaces an earlier one whatever the case of its name."""
+    merged = {name.lower(): (name, value) for layer in layers for name, value in layer.items()}
+    return dict(merged.values())
 
 
 async def speaks_tls(run: Run, endpoint: Endpoint) -> bool:
@@ -197,8 +204,8 @@ class _Exchange:
         return f"{wanted.scheme}://{wanted.authority}{wanted.target}" if self._proxy else wanted.target
 
     def _headers(self) -> dict[str, str]:
-        own = {"Host": self._wanted.authority, "Connection": "close"}
-        return own | (self._proxy.headers() if self._proxy else {}) | dict(self._wanted.headers)
+        own = {"Host": self._wanted.authority, "User-Agent": f"startupctl/{__version__}", "Connection": "close"}
+        return merge_headers(own, self._proxy.headers() if self._proxy else {}, self._wanted.headers)
 
 
 class _Counted:
