@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from startupctl.diagnosis import FailureClass
+
+T = TypeVar("T")
 
 Row = Sequence["str | None"]
 """The values of one row as the server writes them; None is NULL."""
@@ -55,6 +60,23 @@ class StatementFailed(Exception):  # noqa: N818  (it says what happened to a sta
         self.code, self.said, self.failure = code, said, failure
         self.position, self.done, self.lost, self.constraint = position, done, lost, constraint
         super().__init__(f"{code}: {said}" if code else said)
+
+
+async def end_if_cancelled(work: Awaitable[T], end: Callable[[], Awaitable[object]], patience: float) -> T:
+    """Wait for work that must not be abandoned; when the caller is cancelled, end it and wait for what becomes of it.
+
+    `end` asks the database to stop; `patience` is how many seconds it may take then.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await end()
+            await asyncio.wait([task], timeout=patience)
+        if task.done() and not task.cancelled():
+            task.exception()  # the cancellation goes on, whatever came of the work
+        raise
 
 
 def quote_name(name: str) -> str:

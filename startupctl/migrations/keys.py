@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from startupctl.check import Run
 
 DEFAULT_TABLE = "startupctl_migrations"
+DEFAULT_LOCK_TIMEOUT = 600.0  # seconds
 
 
 class OutOfOrder(StrEnum):
@@ -56,7 +57,9 @@ class MigrationKeys(BaseModel):
     url: Annotated[Url | None, BeforeValidator(_nothing_if_empty)] = Field(
         default=None, description="a direct connection, where `url` leads to a pooler"
     )
-    lock_timeout: Seconds = Field(default=600.0, description="from the last sign of life of the lock's holder")
+    lock_timeout: Seconds = Field(
+        default=DEFAULT_LOCK_TIMEOUT, description="from the last sign of life of the lock's holder"
+    )
     timeout: Seconds = Field(default=0.0, description="one file")
     out_of_order: OutOfOrder = Field(default=OutOfOrder.AUTO, description="a pending file older than an applied one")
     lock: str = Field(default="", description="the component that lends its lock")

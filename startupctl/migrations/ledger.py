@@ -77,12 +77,28 @@ class Entry:
     host: str = ""
     tool_version: str = ""
     error: str = ""
+    revision: int = 0
 
     @classmethod
-    def read(cls, row: Row) -> Entry:
-        """Read a row whose values stand in the order of COLUMNS."""
-        version, name, form, raw, content, state, number, *rest = (value or "" for value in row)
-        return cls(version, name, form, raw, content, State(state), int(number or 0), *rest)
+    def read(cls, row: Row, revision: int = 0) -> Entry:
+        """Read a row whose values stand in the order of COLUMNS; `revision` counts what was written for it."""
+        texts = dict(zip(COLUMNS, (value or "" for value in row), strict=True))
+        return cls(
+            version=texts["version"],
+            name=texts["name"],
+            format=texts["format"],
+            raw=texts["raw_sha256"],
+            content_hash=texts["content_sha256"],
+            state=State(texts["state"]),
+            statement_no=int(texts["statement_no"] or 0),
+            statements_hash=texts["statements_sha256"],
+            started_at=texts["started_at"],
+            finished_at=texts["finished_at"],
+            host=texts["host"],
+            tool_version=texts["tool_version"],
+            error=texts["error"],
+            revision=revision,
+        )
 
 
 class Ledger(ABC, Generic[S]):

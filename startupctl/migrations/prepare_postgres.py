@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from startupctl.check import Mode
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.keys import DEFAULT_TABLE
+from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT, DEFAULT_TABLE
 from startupctl.migrations.ledger import this_process
 from startupctl.migrations.on_postgres import PostgresLedger
 from startupctl.migrations.runner import check_migrations, rehearse, survey, upgrade
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DATABASE_MISSING = "3D000"
 # the usual maintenance database is not there, or not for this role
 MAINTENANCE_CLOSED = frozenset({DATABASE_MISSING, "42501", "55000"})
-LOCK_TIMEOUT = 600.0  # seconds, where the lender has no migrations of its own
+
 HOST_SHOWN = 40  # the server keeps 63 bytes of an application name
 
 
@@ -85,7 +85,7 @@ class PostgresPreparation:
 
         keys = self.migrations
         ledger = PostgresLedger(keys.table if keys else DEFAULT_TABLE)
-        patience = keys.lock_timeout if keys else LOCK_TIMEOUT
+        patience = keys.lock_timeout if keys else DEFAULT_LOCK_TIMEOUT
         async with driver_session(place, run) as session:
             key = lock_key(await ledger.schema_of(session), ledger.name)
             async with postgres_lock(session, key, run, patience) as held:

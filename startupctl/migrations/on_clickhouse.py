@@ -1,0 +1,157 @@
+"""Migrations on ClickHouse: statement by statement, each recorded before the next one begins.
+
+There are no transactions. A file that failed goes on behind its last good statement, when what ran is
+unchanged; a file whose process vanished in the middle of a statement is left to a person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from startupctl.databases.clickhouse import ClickHouseSession
+from startupctl.databases.clickhouse_embedded import quote_identifier, quote_string
+from startupctl.databases.session import StatementFailed
+from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State, combined_hash
+from startupctl.migrations.lexer import normalised
+from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from startupctl.databases.session import Reader
+    from startupctl.migrations.files import Migration
+    from startupctl.migrations.lexer import Statement
+
+TABLE_EXISTS = "57"
+# `revision` counts the rows of one migration: the last one stands, whatever the clocks say
+_TABLE = """
+CREATE TABLE IF NOT EXISTS {table}{cluster} (
+  version String, name String, format String, raw_sha256 String, content_sha256 String,
+  state String, statement_no UInt32, statements_sha256 String,
+  started_at String, finished_at String, host String, tool_version String, error String, revision UInt64
+) ENGINE = {engine} ORDER BY version"""
+
+
+class ClickHouseLedger(Ledger[ClickHouseSession]):
+    """The ledger of one database; rows are added and never changed."""
+
+    lexicon = CLICKHOUSE
+
+    def __init__(self, table: str, cluster: str = "") -> None:
+        """With a cluster the table is replicated to all of its servers."""
+        super().__init__(table)
+        self._cluster = cluster
+
+    async def read(self, reader: Reader) -> list[Entry]:
+        """Return the last row of every migration, the oldest migration first."""
+        database = quote_string(self.schema) if self.schema else "currentDatabase()"
+        where = f"database = {database} AND table = {quote_string(self.name)}"
+        columns = [row[0] or "" for row in await reader.rows(f"SELECT name FROM system.columns WHERE {where}")]  # noqa: S608  (quoted)
+        if not columns:
+            return []
+        self.require_own(columns, self.table)
+        consistent = " SETTINGS select_sequential_consistency = 1" if self._cluster else ""
+        names = ", ".join((*COLUMNS, "revision"))
+        rows = await reader.rows(f"SELECT {names} FROM {self.table} FINAL ORDER BY started_at, version{consistent}")  # noqa: S608  (quoted)
+        return [Entry.read(row[:-1], revision=int(row[-1] or 0)) for row in rows]
+
+    async def create(self, session: ClickHouseSession) -> None:
+        """Create the table unless it is there."""
+        cluster = f" ON CLUSTER {quote_identifier(self._cluster)}" if self._cluster else ""
+        engine = "ReplacingMergeTree(revision)"
+        if self._cluster:
+            path = quote_string(f"/startupctl/{{database}}/{self.name}")
+            engine = f"ReplicatedReplacingMergeTree({path}, '{{replica}}', revision)"
+        try:
+            await session.execute(_TABLE.format(table=self.table, cluster=cluster, engine=engine))
+        except StatementFailed as error:
+            if error.code != TABLE_EXISTS:
+                raise
+
+    def statements(self, migration: Migration) -> list[Statement]:
+        """Cut a file into its statements."""
+        return statements(migration.up)
+
+    def resumes(self, entry: Entry, migration: Migration) -> bool:
+        """Whether the server refused a statement, and those before it are still the same."""
+        done = self.statements(migration)[: entry.statement_no]
+        unchanged = len(done) == entry.statement_no and self._hash(done) == entry.statements_hash
+        return entry.state is State.FAILED and unchanged
+
+    async def apply(self, session: ClickHouseSession, migration: Migration, entry: Entry | None) -> bool:
+        """Apply a file from its first statement that is not known to have succeeded."""
+        parts = self.statements(migration)
+        record = _Record(self, session, migration, entry)
+        await session.renew()
+        for number in range(entry.statement_no if entry else 0, len(parts)):
+            await record.write(State.RUNNING, number, self._hash(parts[:number]))
+            try:
+                await session.execute(parts[number].text, query_id=self._query_id(migration, number, parts[number]))
+            except StatementFailed as error:
+                error.done = number
+                if not error.lost:
+                    await record.write(State.FAILED, number, self._hash(parts[:number]), error.said)
+                raise
+        await record.write(State.DONE, len(parts), self._hash(parts))
+        return True
+
+    def ways_out(self, entry: Entry) -> tuple[str, str]:
+        """Return the two statements an operator chooses between."""
+        row = f"WHERE version = {quote_string(entry.version)}"
+        return (
+            f"ALTER TABLE {self.table} DELETE {row}",
+            f"ALTER TABLE {self.table} UPDATE state = 'done' {row}",
+        )
+
+    @property
+    def durable(self) -> str:
+        """The settings with which a row is kept, on a cluster by most of the replicas, before the next step."""
+        return "async_insert = 0" + (", insert_quorum = 'auto'" if self._cluster else "")
+
+    @property
+    def table(self) -> str:
+        """The quoted name of the table."""
+        return ".".join(quote_identifier(part) for part in (self.schema, self.name) if part)
+
+    def _hash(self, parts: Sequence[Statement]) -> str:
+        return combined_hash([normalised(part.text, CLICKHOUSE) for part in parts])
+
+    def _query_id(self, migration: Migration, number: int, part: Statement) -> str:
+        """Return the name of one statement, the same for whoever runs it: two at once are refused by the server."""
+        text = "\0".join((self.table, migration.version, str(number), part.text))
+        return f"startupctl-{migration.version}-{number + 1}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+class _Record:
+    """The rows of one migration."""
+
+    def __init__(
+        self, ledger: ClickHouseLedger, session: ClickHouseSession, migration: Migration, entry: Entry | None
+    ) -> None:
+        self._ledger, self._session = ledger, session
+        self._values: dict[str, str | int] = dict(ledger.values(migration, State.RUNNING))
+        self._values["started_at"] = entry.started_at if entry else _now()
+        self._revision = entry.revision if entry else 0
+
+    async def write(self, state: State, number: int, done_hash: str, error: str = "") -> None:
+        """Add the row that stands from now on."""
+        self._revision += 1
+        row: dict[str, str | int] = {
+            **self._values,
+            "state": state,
+            "statement_no": number,
+            "statements_sha256": done_hash,
+            "finished_at": "" if state is State.RUNNING else _now(),
+            "error": error,
+            "revision": self._revision,
+        }
+        values = ", ".join(str(value) if isinstance(value, int) else quote_string(value) for value in row.values())
+        await self._session.execute(
+            f"INSERT INTO {self._ledger.table} ({', '.join(row)}) SETTINGS {self._ledger.durable} VALUES ({values})"  # noqa: S608  (quoted)
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(sep=" ", timespec="microseconds")

@@ -1,0 +1,151 @@
+"""A ClickHouse database made ready: created where it is missing, and migrated."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from startupctl.check import Mode, Unhealthy
+from startupctl.databases.clickhouse_codes import UNKNOWN_DATABASE
+from startupctl.databases.clickhouse_place import EmbeddedEngine
+from startupctl.diagnosis import Diagnosis
+from startupctl.migrations.codes import LOCK_UNSAFE
+from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
+from startupctl.migrations.on_clickhouse import ClickHouseLedger
+from startupctl.migrations.runner import check_migrations, rehearse, survey, upgrade
+from startupctl.threads import in_thread
+from startupctl.wire.clickhouse import ClickHouseError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from startupctl.check import Facts, Held, Run
+    from startupctl.databases.clickhouse import ClickHouseSession
+    from startupctl.databases.session import Reader
+    from startupctl.migrations.keys import MigrationKeys
+    from startupctl.wire.clickhouse import ClickHouseServer
+
+DATABASE_EXISTS = "82"
+
+
+@dataclass(frozen=True, slots=True)
+class ClickHousePreparation:
+    """What is wanted of one database; `place` has absolute paths.
+
+    `engine` of the database is None when it is not to be created, empty for the server's default one.
+    """
+
+    place: ClickHouseServer | EmbeddedEngine
+    reader: Callable[[Run], AbstractAsyncContextManager[Reader]]
+    engine: str | None = None
+    cluster: str = ""
+    migrations: MigrationKeys | None = None
+
+    async def carry_out(self, run: Run) -> Facts:
+        """Create and migrate, or in a dry run say what would be done; return the facts.
+
+        Raises Unhealthy, StatementFailed and what the reader raises.
+        """
+        if run.mode is Mode.DRY_RUN:
+            return await self._rehearse(run)
+        if isinstance(self.place, EmbeddedEngine) and self.place.folder:
+            return await self._alone(run, Path(self.place.folder))
+        return await self._prepare(run, _borrowed(run, self.migrations.lock if self.migrations else ""))
+
+    async def look(self, run: Run, reader: Reader) -> Facts:
+        """Return where the migrations stand; raises Unhealthy, MIG001 when some are pending."""
+        if not self.migrations:
+            return {}
+        return await check_migrations(run, self.migrations, self._ledger(self.migrations), reader)
+
+    async def _alone(self, run: Run, folder: Path) -> Facts:
+        """Prepare an engine in a folder: one process at a time can even open it."""
+        from startupctl.migrations.lock_file import file_lock
+
+        patience = self.migrations.lock_timeout if self.migrations else DEFAULT_LOCK_TIMEOUT
+        await in_thread(folder.parent.mkdir, parents=True, exist_ok=True)
+        with run.unhurried():
+            async with file_lock(folder, run, patience) as held:
+                return await self._prepare(run, nullcontext(held))
+
+    async def _prepare(self, run: Run, lock: AbstractAsyncContextManager[Held]) -> Facts:
+        try:
+            return {"created": False, **await self._upgrade(run, lock)}
+        except ClickHouseError as error:
+            if error.code != UNKNOWN_DATABASE or self.engine is None:
+                raise
+        created = await self._create(run, self.engine)
+        run.note(created=created)
+        return {"created": created, **await self._upgrade(run, lock)}
+
+    async def _upgrade(self, run: Run, lock: AbstractAsyncContextManager[Held]) -> Facts:
+        """Apply what is pending; without migrations only see that the database opens."""
+        async with self.reader(run) as reader:
+            if not self.migrations:
+                await reader.rows("SELECT 1")
+                return {}
+            ledger = self._ledger(self.migrations)
+            standing = await survey(run, self.migrations, ledger, reader)
+        return await upgrade(run, self.migrations, ledger, standing, lock=lock, session=self._session(run))
+
+    async def _create(self, run: Run, engine: str) -> bool:
+        """Create the database; without a cluster the answer tells whether somebody was faster."""
+        from startupctl.databases.clickhouse_embedded import quote_identifier
+        from startupctl.databases.session import StatementFailed
+
+        name = quote_identifier(self.place.database or "default")
+        unless = f"IF NOT EXISTS {name} ON CLUSTER {quote_identifier(self.cluster)}" if self.cluster else name
+        if isinstance(self.place, EmbeddedEngine) and self.place.folder:
+            await in_thread(Path(self.place.folder).mkdir, parents=True, exist_ok=True)
+        async with self._session(run, database="") as session:
+            try:
+                await session.execute(f"CREATE DATABASE {unless}" + (f" ENGINE = {engine}" if engine else ""))
+            except StatementFailed as error:
+                if error.code != DATABASE_EXISTS:
+                    raise
+                return False
+        return True
+
+    async def _rehearse(self, run: Run) -> Facts:
+        try:
+            async with self.reader(run) as reader:
+                await reader.rows("SELECT 1")
+                return {"created": False, "would_create": False, **await self._would_apply(run, reader)}
+        except ClickHouseError as error:
+            if error.code != UNKNOWN_DATABASE or self.engine is None:
+                raise
+        return {"created": False, "would_create": True, **await self._would_apply(run, None)}
+
+    async def _would_apply(self, run: Run, reader: Reader | None) -> Facts:
+        if not self.migrations:
+            return {}
+        return await rehearse(run, self.migrations, self._ledger(self.migrations), reader)
+
+    def _ledger(self, keys: MigrationKeys) -> ClickHouseLedger:
+        return ClickHouseLedger(keys.table, self.cluster)
+
+    @asynccontextmanager
+    async def _session(self, run: Run, database: str | None = None) -> AsyncIterator[ClickHouseSession]:
+        from startupctl.databases.clickhouse import embedded_session, server_session
+
+        async with AsyncExitStack() as stack:
+            if isinstance(self.place, EmbeddedEngine):
+                place = self.place if database is None else replace(self.place, database=database)
+                yield await stack.enter_async_context(embedded_session(place))
+            else:
+                opening = server_session(self.place, connect_timeout=run.connect_timeout, database=database)
+                yield await stack.enter_async_context(opening)
+
+
+@asynccontextmanager
+async def _borrowed(run: Run, name: str) -> AsyncIterator[Held]:
+    """Hold the lock of another component; raises Unhealthy (LCK003) when none can lend one."""
+    async with AsyncExitStack() as stack:
+        try:
+            held = await stack.enter_async_context(run.lock(name))
+        except LookupError as error:
+            raise Unhealthy(Diagnosis(LOCK_UNSAFE)) from error
+        yield held
