@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -14,7 +15,8 @@ from startupctl.wire.stream import Stream
 if TYPE_CHECKING:
     from startupctl.check import Run
 
-LINGER = 0.008  # seconds, at the least; a balancer without a backend closes within a round trip
+LINGER = (0.008, 0.2)  # seconds, at the least and at the most
+ROUND_TRIPS = 2  # a balancer closes when the connect has reached it: a round trip after we hear of it
 
 
 class Tcp(Check):
@@ -29,8 +31,11 @@ class Tcp(Check):
 
     async def check(self, run: Run) -> Facts:
         """Connect, and see whether the peer closes or resets at once."""
+        started = time.monotonic()
         async with Stream.open(self.address, run) as stream:
-            await _stays_open(stream, min(LINGER, run.left() / 2))
+            least, most = LINGER
+            seconds = max(least, ROUND_TRIPS * (time.monotonic() - started))
+            await _stays_open(stream, min(seconds, most, run.left() / 2))
             return {"peer": stream.peer}
 
 
