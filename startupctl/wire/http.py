@@ -187,7 +187,7 @@ class _Exchange:
         wanted = self._wanted
         connection = HTTPConnection(wanted.endpoint.host, wanted.endpoint.port)
         connection.sock = self._sock
-        with suppress(BrokenPipeError):  # it may have answered before it read everything
+        with suppress(ConnectionError, ssl.SSLError):  # what the peer said before it closed is still to be read
             connection.request(
                 wanted.method, self._target(), body=wanted.body or None, headers=self._headers(), preload_content=False
             )
