@@ -15,6 +15,7 @@ from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken
 from startupctl.threads import in_thread
 from startupctl.wire.pg_messages import PgError, Row, text_of
+from startupctl.wire.pg_session import DriverFailed
 from startupctl.wire.stream import Stream
 
 if TYPE_CHECKING:
@@ -32,15 +33,6 @@ _REFUSAL = re.compile(r":  ([0-9A-Z]{5}): ([^\n]*)")
 _REPORTED = ("server_version", "in_hot_standby", "is_superuser", "default_transaction_read_only")
 
 
-class DriverFailed(Exception):  # noqa: N818
-    """libpq could not connect, and nothing tells why but its text."""
-
-    def __init__(self, target: PgTarget, text: str, *, invalid: bool = False) -> None:
-        """Keep the text, which is from outside; `invalid` means that libpq refused the parameters themselves."""
-        self.target, self.text, self.invalid = target, text, invalid
-        super().__init__(text)
-
-
 class DriverSession:
     """A connection of libpq, driven from the event loop."""
 
@@ -55,8 +47,8 @@ class DriverSession:
         """Whether there is TLS; libpq does not tell the version through psycopg."""
         return self._connection.ssl_in_use
 
-    async def query(self, sql: str) -> list[Row]:
-        """Execute statements; return the rows of the last one as text. Raises PgError, ConnectionBroken."""
+    async def rows(self, sql: str) -> list[Row]:
+        """Execute statements; return the rows of the last one that has any, as text. Raises PgError, ConnectionBroken."""
         import psycopg
         from psycopg import generators, waiting
 
@@ -149,7 +141,7 @@ def _rows(results: list[pq.abc.PGresult]) -> list[Row]:
         if result.status == ExecStatus.FATAL_ERROR:
             fields = {field.value: result.error_field(field) for field in DiagnosticField}
             raise PgError({chr(key): text_of(value) for key, value in fields.items() if value}, phase=Phase.QUERY)
-    last = results[-1]
+    last = next((result for result in reversed(results) if result.nfields), results[-1])
     columns = range(last.nfields)
     return [
         tuple(None if (value := last.get_value(row, column)) is None else value.decode() for column in columns)

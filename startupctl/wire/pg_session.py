@@ -42,8 +42,17 @@ class Session(Protocol):
     def tls(self) -> str | bool:
         """The version of TLS where it is known, else whether there is TLS."""
 
-    async def query(self, sql: str) -> list[Row]:
-        """Execute statements; return the rows of the last one as text. Raises PgError, ConnectionBroken."""
+    async def rows(self, sql: str) -> list[Row]:
+        """Execute statements; return the rows of the last one that has any, as text. Raises PgError, ConnectionBroken."""
+
+
+class DriverFailed(Exception):  # noqa: N818
+    """libpq could not connect, and nothing tells why but its text."""
+
+    def __init__(self, target: PgTarget, text: str, *, invalid: bool = False) -> None:
+        """Keep the text, which is from outside; `invalid` means that libpq refused the parameters themselves."""
+        self.target, self.text, self.invalid = target, text, invalid
+        super().__init__(text)
 
 
 class PgSession:
@@ -71,8 +80,8 @@ class PgSession:
             if kind == b"R":
                 await self._stream.send(await login.answer(body))
 
-    async def query(self, sql: str) -> list[Row]:
-        """Execute statements; return the rows of the last one as text.
+    async def rows(self, sql: str) -> list[Row]:
+        """Execute statements; return the rows of the last one that has any, as text.
 
         Raises PgError of the first statement that failed, and ConnectionBroken.
         """

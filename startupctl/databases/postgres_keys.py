@@ -1,0 +1,97 @@
+"""The manifest keys of the kind `postgres` that are tables of their own: create, pool, expect."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from startupctl.versions import VersionField
+
+Scalar = str | bool | int | float | None
+CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, serialize_by_alias=True)
+
+
+class CreateKeys(BaseModel):
+    """How the database is created; the names are those of CREATE DATABASE."""
+
+    model_config = CONFIG
+
+    owner: str = Field(default="", description="default: the role that creates it")
+    template: str = Field(default="template0", description="the database it is a copy of")
+    encoding: str = Field(default="", description="as UTF8; default: the template's")
+    locale: str = Field(default="", description="as C.UTF-8; default: the template's")
+
+
+def _keys_or_none(value: object) -> object:
+    """Read `create: true` as a table without entries and `create: false` as no table."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
+CreateField = Annotated[
+    CreateKeys | None, BeforeValidator(_keys_or_none, json_schema_input_type=CreateKeys | bool | None)
+]
+
+
+class PoolKeys(BaseModel):
+    """The connection pool of the service: what it may take of the server's connections."""
+
+    model_config = CONFIG
+
+    min: int = Field(default=5, ge=0, description="connections held open")
+    max: int = Field(default=20, ge=1, description="connections at most")
+    replicas: int = Field(default=1, ge=1, description="instances of the service")
+    prove: bool = Field(default=False, description="open `min` connections at once to see that they fit")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"`min` {self.min} is greater than `max` {self.max}")
+        return self
+
+
+class QueryExpectation(BaseModel):
+    """A statement and what the first value of its first row must be."""
+
+    model_config = CONFIG
+
+    sql: str = Field(min_length=1, pattern=r"^[^\x00]*$", description="run in a read-only transaction")
+    equals: Scalar = Field(description="compared as a number, a bool or text, by its own type; null is NULL")
+
+    def admits(self, found: str | None) -> bool:
+        """Whether a value in PostgreSQL's text form is the one that is expected."""
+        if found is None or self.equals is None:
+            return found is None and self.equals is None
+        if isinstance(self.equals, bool):
+            return found == ("t" if self.equals else "f")
+        if isinstance(self.equals, int | float):
+            return _number(found) == self.equals
+        return found == self.equals
+
+
+class PostgresExpect(BaseModel):
+    """What the server and the database must be."""
+
+    model_config = CONFIG
+
+    version: VersionField | None = Field(default=None, description="a constraint on the server's version: `>=15`")
+    writable: bool | None = Field(default=None, description="true: no standby, not read-only; false: the contrary")
+    extensions: tuple[str, ...] = Field(default=(), description="installed in the database")
+    schema_name: str | None = Field(default=None, alias="schema", min_length=1, description="exists in the database")
+    query: QueryExpectation | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _asserts(cls, keys: Any) -> Any:
+        if isinstance(keys, dict) and not any(value is not None and value != [] for value in keys.values()):
+            raise ValueError(
+                "it asserts nothing; leave `expect` out, or name one of version, writable, extensions, schema, query"
+            )
+        return keys
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

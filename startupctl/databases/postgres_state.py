@@ -1,0 +1,155 @@
+"""What a PostgreSQL server says of itself, and whether that is what was expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from startupctl.check import Unhealthy
+from startupctl.databases import postgres_codes as codes
+from startupctl.databases.postgres_signals import class_of
+from startupctl.databases.session import quote_text
+from startupctl.diagnosis import Diagnosis, FailureClass, Phase
+from startupctl.wire.pg_messages import PgError
+
+if TYPE_CHECKING:
+    from startupctl.check import Facts
+    from startupctl.databases.postgres_keys import PostgresExpect, QueryExpectation
+    from startupctl.wire.pg_session import Session
+
+ASKED = (
+    "SELECT current_setting('server_version'), current_database(), current_user, pg_is_in_recovery(),"
+    " current_setting('default_transaction_read_only') = 'on'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """One answer; `in_recovery` is a standby, `read_only` a setting of the role, the database or the server."""
+
+    version: str
+    database: str
+    user: str
+    in_recovery: bool
+    read_only: bool
+    tls: str | bool
+
+    @property
+    def writable(self) -> bool:
+        """Whether an ordinary transaction may write."""
+        return not (self.in_recovery or self.read_only)
+
+    @property
+    def facts(self) -> Facts:
+        """What is reported."""
+        return {
+            "server_version": self.version.partition(" ")[0],
+            "database": self.database,
+            "user": self.user,
+            "tls": self.tls,
+            "writable": self.writable,
+        }
+
+
+async def read_state(session: Session) -> ServerState:
+    """Ask in one round trip; a pooler that has no server behind it cannot answer this."""
+    [(version, database, user, in_recovery, read_only)] = await session.rows(ASKED)
+    return ServerState(version or "", database or "", user or "", in_recovery == "t", read_only == "t", session.tls)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What is expected of one session; `names` are the facts the templates show."""
+
+    keys: PostgresExpect
+    state: ServerState
+    names: Facts
+
+    async def hold(self, session: Session, seconds: float) -> None:
+        """Return when everything is as expected; raises Unhealthy for the first thing that is not.
+
+        The server gives the query up after `seconds`.
+        """
+        self._version()
+        self._writable()
+        await self._extensions(session)
+        await self._schema(session)
+        if self.keys.query:
+            await self._query(session, self.keys.query, seconds)
+
+    def _version(self) -> None:
+        wanted = self.keys.version
+        if wanted and not wanted.admits(self.state.version):
+            self._differs("version", "the version", str(wanted), self.state.facts["server_version"])
+
+    def _writable(self) -> None:
+        if self.keys.writable:
+            demand_writable(self.state, self.names)
+        elif self.keys.writable is False and self.state.writable:
+            self._differs("writable", "the mode", "read-only", "writable")
+
+    async def _extensions(self, session: Session) -> None:
+        wanted = self.keys.extensions
+        if not wanted:
+            return
+        names = ", ".join(map(quote_text, wanted))
+        there = {row[0] for row in await session.rows(f"SELECT extname FROM pg_extension WHERE extname IN ({names})")}  # noqa: S608  (quoted)
+        missing = [name for name in wanted if name not in there]
+        if missing:
+            self._differs("extensions", "the list of extensions", ", ".join(missing), "no such extension")
+
+    async def _schema(self, session: Session) -> None:
+        name = self.keys.schema_name
+        if name and not await session.rows(f"SELECT 1 FROM pg_namespace WHERE nspname = {quote_text(name)}"):  # noqa: S608  (quoted)
+            self._differs("schema", "the list of schemas", name, "no such schema")
+
+    async def _query(self, session: Session, query: QueryExpectation, seconds: float) -> None:
+        await session.rows(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}")
+        try:
+            rows = await session.rows(query.sql)
+        except PgError as error:
+            if class_of(error) is not FailureClass.PERMANENT:
+                raise
+            self._differs(
+                "query", "the answer to the query", _shown(query.equals), f"SQLSTATE {error.sqlstate}", said=error
+            )
+        await session.rows("ROLLBACK")
+        if not rows or not query.admits(rows[0][0]):
+            found = _shown(rows[0][0]) if rows else "no row"
+            self._differs("query", "the answer to the query", _shown(query.equals), found)
+
+    def _differs(self, key: str, what: str, expected: str, found: str, *, said: PgError | None = None) -> NoReturn:
+        raise Unhealthy(mismatch(self.names, f"expect.{key}", what, expected, found, said=said), self.state.facts)
+
+
+def mismatch(names: Facts, key: str, what: str, expected: str, found: str, *, said: PgError | None = None) -> Diagnosis:
+    """Return the diagnosis of something that is not as `key` says."""
+    return Diagnosis(
+        codes.EXPECTATION_FAILED,
+        {**names, "key": key, "what": what, "expected": expected, "found": found},
+        said=said.message if said else "",
+        phase=Phase.QUERY,
+        signal=said.sqlstate if said else "",
+    )
+
+
+def demand_writable(state: ServerState, names: Facts) -> None:
+    """Return when an ordinary transaction may write; raises Unhealthy otherwise.
+
+    A standby may become the primary, so it is waited for; a read-only setting stays.
+    """
+    if state.in_recovery:
+        raise _read_only(state, names, "it is a standby", FailureClass.WAITING)
+    if state.read_only:
+        raise _read_only(state, names, "default_transaction_read_only is on", FailureClass.PERMANENT)
+
+
+def _read_only(state: ServerState, names: Facts, why: str, failure: FailureClass) -> Unhealthy:
+    advice = "" if state.in_recovery else "ALTER ROLE or ALTER DATABASE ... RESET default_transaction_read_only"
+    facts = {**names, "why": why}
+    diagnosis = Diagnosis(codes.READ_ONLY, facts, phase=Phase.QUERY, signal=why, failure_class=failure, advice=advice)
+    return Unhealthy(diagnosis, state.facts)
+
+
+def _shown(value: Any) -> str:
+    return "NULL" if value is None else f"`{value}`"
