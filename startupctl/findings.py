@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from startupctl.nodes import Node
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _SENTENCES = {
     "missing": "is required",
@@ -57,14 +57,18 @@ _QUOTED = re.compile(r"'([^']*)'")
 
 
 def read_findings(
-    error: ValidationError, node: MappingNode, where: Path, silent: Iterable[Path] = (), secrets: Iterable[str] = ()
+    error: ValidationError,
+    node: MappingNode,
+    where: KeyPath,
+    silent: Iterable[KeyPath] = (),
+    secrets: Iterable[str] = (),
 ) -> list[Problem]:
     """Return the problems of one mapping; `where` is its own path.
 
     Places in `silent` (relative to the mapping) have no value or a problem already: what is found at,
     above or below them is dropped. `secrets` are taken out of sentences that kinds make themselves.
     """
-    by_path: dict[Path, list[ErrorDetails]] = {}
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False, include_input=False):
         by_path.setdefault(_path(detail, node), []).append(detail)
     covered = {path[:length] for path in by_path for length in range(len(path))}
@@ -78,13 +82,13 @@ def read_findings(
     ]
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """Return a path as problems name it: `components.cache.tags[0]`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in path)
     return text.removeprefix(".")
 
 
-def place_of(node: Node, path: Path) -> Node:
+def place_of(node: Node, path: KeyPath) -> Node:
     """Return the node that a problem about this path points to: the value, its key, or what should hold it."""
     for part in path:
         if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.items):
@@ -98,7 +102,7 @@ def place_of(node: Node, path: Path) -> Node:
     return node
 
 
-def _path(detail: ErrorDetails, node: Node) -> Path:
+def _path(detail: ErrorDetails, node: Node) -> KeyPath:
     """Return the place in the file; what pydantic adds for the arms of a union is left out."""
     path: list[str | int] = []
     for part in detail["loc"]:
@@ -112,7 +116,7 @@ def _path(detail: ErrorDetails, node: Node) -> Path:
 
 
 def _problem(
-    path: Path, details: Sequence[ErrorDetails], node: MappingNode, where: Path, secrets: Iterable[str]
+    path: KeyPath, details: Sequence[ErrorDetails], node: MappingNode, where: KeyPath, secrets: Iterable[str]
 ) -> Problem:
     place = place_of(node, path)
     sentences = list(dict.fromkeys(sentence(detail, secrets) for detail in details))

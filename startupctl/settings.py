@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from startupctl.fields import PositiveSeconds, PriorityField, Seconds
 from startupctl.findings import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
 BUILT_IN = "default"
 PREFIX = "STARTUPCTL_"
@@ -32,7 +33,7 @@ POLICIES: dict[str, bool | None] = {
 }
 LOG_LEVEL = "LOG_LEVEL"
 
-_TRUTHS = {word: True for word in ("true", "1", "yes", "on")} | {word: False for word in ("false", "0", "no", "off")}
+_TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _SERVICE_NAME = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_|$)")
 _SERVICE_VALUE = re.compile(r"(tcp|udp|sctp)://")
 
@@ -62,6 +63,32 @@ class Overrides(BaseModel):
 
 
 Found = dict[str, Setting]
+
+
+class Origins(Mapping[str, Setting]):
+    """Settings by dotted name (`components.cache.timeout`); what components share is kept once."""
+
+    def __init__(self, groups: Mapping[str, Mapping[str, Setting]]) -> None:
+        """Take the settings by the name they are under, empty for those that stand alone."""
+        self._groups = groups
+
+    def __getitem__(self, name: str) -> Setting:
+        """Return one setting; raises KeyError."""
+        parts = name.split(".")
+        for cut in range(len(parts)):
+            group = self._groups.get(".".join(parts[:cut]), {})
+            if found := group.get(".".join(parts[cut:])):
+                return found
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names in the order of the manifest."""
+        for prefix, group in self._groups.items():
+            yield from (f"{prefix}.{name}" if prefix else name for name in group)
+
+    def __len__(self) -> int:
+        """Count the settings."""
+        return sum(map(len, self._groups.values()))
 
 
 def is_injected(name: str, value: str) -> bool:
