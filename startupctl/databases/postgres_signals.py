@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from startupctl import diagnoses as general
@@ -44,6 +45,7 @@ STANDBY_CLOSED = "Hot standby mode is disabled."
 
 # whose limit 53300 is, by the C function that reports it: miscinit.c, postinit.c
 LIMIT_OF_ROLE, LIMIT_OF_DATABASE = "InitializeSessionUserId", "CheckMyDatabase"
+LIMIT_SETTINGS = {LIMIT_OF_ROLE: "the role's CONNECTION LIMIT", LIMIT_OF_DATABASE: "the database's CONNECTION LIMIT"}
 
 CLASSES = {
     "08": "a connection exception",
@@ -104,7 +106,7 @@ def _refused(error: PgError, facts: Facts) -> Diagnosis:
         "condition": CLASSES.get(error.sqlstate[:2], "an error"),
         "protection": "with TLS" if error.encrypted else "without TLS",
         "limited": _limited(error, facts),
-        "setting": "the limit",
+        "setting": LIMIT_SETTINGS.get(error.routine, "`max_connections`"),
         "grant": "what the message names",
         "why": "it refused a write",
         "signal": error.sqlstate,
@@ -118,6 +120,13 @@ def _refused(error: PgError, facts: Facts) -> Diagnosis:
         failure_class=class_of(error),
         advice=_advice(error, code, facts),
     )
+
+
+def shut_by_limit(error: PgError, facts: Facts) -> Diagnosis:
+    """Diagnose a connection limit of 0: it is no contention, somebody closed the door."""
+    what, name = ("ROLE", facts["user"]) if error.routine == LIMIT_OF_ROLE else ("DATABASE", facts["database"])
+    advice = f"the limit is 0; ALTER {what} {name} CONNECTION LIMIT -1 lifts it"
+    return replace(_refused(error, facts), failure_class=FailureClass.PERMANENT, advice=advice)
 
 
 def _limited(error: PgError, facts: Facts) -> str:

@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from startupctl.check import Unhealthy
 from startupctl.databases import postgres_codes as codes
-from startupctl.databases.postgres_signals import class_of
+from startupctl.databases.postgres_signals import LIMIT_OF_DATABASE, LIMIT_OF_ROLE, class_of
 from startupctl.databases.session import quote_text
 from startupctl.diagnosis import Diagnosis, FailureClass, Phase
+from startupctl.failures import ConnectionBroken
+from startupctl.wire.pg import open_session
+from startupctl.wire.pg_auth import LoginRefused
 from startupctl.wire.pg_messages import PgError
 
 if TYPE_CHECKING:
-    from startupctl.check import Facts
+    from startupctl.check import Facts, Run
     from startupctl.databases.postgres_keys import PostgresExpect, QueryExpectation
     from startupctl.wire.pg_session import Session
+    from startupctl.wire.pg_target import PgTarget
 
+TOO_MANY_CONNECTIONS = "53300"
 ASKED = (
     "SELECT current_setting('server_version'), current_database(), current_user, pg_is_in_recovery(),"
     " current_setting('default_transaction_read_only') = 'on'"
@@ -131,6 +136,24 @@ def mismatch(names: Facts, key: str, what: str, expected: str, found: str, *, sa
         phase=Phase.QUERY,
         signal=said.sqlstate if said else "",
     )
+
+
+async def is_shut(error: PgError, admin: PgTarget, names: Facts, run: Run) -> bool:
+    """Whether the limit that refused a connection is 0, which no waiting changes.
+
+    Asked on the maintenance database, where `admin` gets in; False when it does not.
+    """
+    limits = {
+        LIMIT_OF_ROLE: f"SELECT rolconnlimit FROM pg_roles WHERE rolname = {quote_text(names['user'])}",  # noqa: S608  (quoted)
+        LIMIT_OF_DATABASE: f"SELECT datconnlimit FROM pg_database WHERE datname = {quote_text(names['database'])}",  # noqa: S608  (quoted)
+    }
+    if error.sqlstate != TOO_MANY_CONNECTIONS or error.routine not in limits:
+        return False
+    try:
+        async with open_session(admin, run) as session:
+            return await session.rows(limits[error.routine]) == [("0",)]
+    except (PgError, ConnectionBroken, LoginRefused):
+        return False
 
 
 def demand_writable(state: ServerState, names: Facts) -> None:

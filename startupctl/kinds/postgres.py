@@ -10,13 +10,20 @@ from pydantic import BeforeValidator, Field, model_validator
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import postgres_codes, postgres_signals
 from startupctl.databases.postgres_keys import CreateField, PoolKeys, PostgresExpect
-from startupctl.databases.postgres_state import Expectations, ServerState, demand_writable, mismatch, read_state
+from startupctl.databases.postgres_state import (
+    Expectations,
+    ServerState,
+    demand_writable,
+    is_shut,
+    mismatch,
+    read_state,
+)
 from startupctl.diagnosis import Code, Diagnosis
 from startupctl.fields import Port, Secret, Url
 from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys
-from startupctl.migrations.prepare_postgres import PostgresPreparation
 from startupctl.wire.pg import open_session
+from startupctl.wire.pg_messages import PgError
 from startupctl.wire.pg_parameters import url_parameters
 from startupctl.wire.pg_target import PgTarget, SslMode
 
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from startupctl.check import Held, Run
+    from startupctl.migrations.prepare_postgres import PostgresPreparation
 
 
 def _nothing_if_empty(value: object) -> object:
@@ -104,15 +112,12 @@ class Postgres(Check):
 
     async def check(self, run: Run) -> Facts:
         """Connect, log in and ask in one round trip; then hold the answer against what is expected."""
-        preparation = self._preparation(run)
-        async with open_session(preparation.place, run) as session:
-            state = await read_state(session)
-            run.note(**state.facts)
-            self._hold_attributes(state)
-            facts = await preparation.look(run, session)
-            if self.expect:
-                await Expectations(self.expect, state, self.names).hold(session, run.left())
-            return {**state.facts, **facts}
+        try:
+            return await self._look(run)
+        except PgError as error:
+            if await is_shut(error, self.admin_place.in_folder(run.folder), self.names, run):
+                raise Unhealthy(postgres_signals.shut_by_limit(error, self.names)) from error
+            raise
 
     async def prepare(self, run: Run) -> Facts:
         """Create the database and apply the migrations, where the manifest says so."""
@@ -168,6 +173,16 @@ class Postgres(Check):
             return "`url`" if self.url else "`password`"
         return "PGPASSWORD" if self.place.password else "nowhere"
 
+    async def _look(self, run: Run) -> Facts:
+        async with open_session(self.place.in_folder(run.folder), run) as session:
+            state = await read_state(session)
+            run.note(**state.facts)
+            self._hold_attributes(state)
+            pending = await self._preparation(run).look(run, session) if self.migrations else {}
+            if self.expect:
+                await Expectations(self.expect, state, self.names).hold(session, run.left())
+            return {**state.facts, **pending}
+
     def _hold_attributes(self, state: ServerState) -> None:
         """Hold what `target_session_attrs` demands, by the rules of libpq."""
         attributes = self.place.session_attributes
@@ -179,6 +194,8 @@ class Postgres(Check):
             raise Unhealthy(mismatch(self.names, "target_session_attrs", "the session", attributes, found), state.facts)
 
     def _preparation(self, run: Run) -> PostgresPreparation:
+        from startupctl.migrations.prepare_postgres import PostgresPreparation
+
         admin = [self.admin_place]
         if not self.admin_url:
             admin.append(self.place.to_database("template1"))
