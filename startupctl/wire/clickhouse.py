@@ -25,7 +25,7 @@ Row = list[str | None]
 CODE_HEADER = "X-ClickHouse-Exception-Code"
 TAG_HEADER = "X-ClickHouse-Exception-Tag"
 _CODE = re.compile(r"Code: (\d+)")
-_LAST_WORDS = re.compile(rb"(?:^|\n)(Code: \d+\. DB::Exception: [^\n]*\([A-Z_]+\)[^\n]*)\n?\Z")
+_LAST_WORDS = re.compile(rb"(?:^|\n)(Code: \d+[.,][^\n]* DB::Exception: [^\n]*\((?:version |[A-Z_]+\))[^\n]*)\n?\Z")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 
@@ -130,10 +130,10 @@ def _credentials(server: ClickHouseServer) -> dict[str, str]:
 
 def _raise_error(answer: HttpAnswer, endpoint: Endpoint) -> None:
     late = _late_exception(answer)
-    words = late or answer.body.strip()
-    code = _number(answer, words)
-    if answer.status == HTTPStatus.OK and code is None and not late:
+    if answer.status == HTTPStatus.OK and not late and not _header_code(answer):
         return
+    words = late or answer.body.strip()
+    code = _header_code(answer) or number_in(words.decode(errors="replace"))
     if code is None and not _may_be_before_it(answer.status):
         raise NotThisProtocol(endpoint, "ClickHouse", b"HTTP/1.1 %d " % answer.status + answer.body)
     raise ClickHouseError(code, words.decode(errors="replace"), answer)
@@ -144,12 +144,10 @@ def _may_be_before_it(status: int) -> bool:
     return status in (401, 403, 408, 425, 429) or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _number(answer: HttpAnswer, words: bytes) -> int | None:
-    """Return the number of an exception: the header is missing before 20.4 and 0 when there was none."""
+def _header_code(answer: HttpAnswer) -> int | None:
+    """Return the number in the headers: they lack it before 20.4, and 0 means that there was no exception."""
     header = answer.headers.get(CODE_HEADER, "")
-    if header.isascii() and header.isdigit() and int(header):
-        return int(header)
-    return number_in(words.decode(errors="replace"))
+    return (int(header) or None) if header.isascii() and header.isdigit() else None
 
 
 def number_in(text: str) -> int | None:
