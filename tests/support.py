@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,3 +50,12 @@ def make_run(seconds=5.0, *, mode=Mode.CHECK, connect_timeout=None, folder=Path(
         mode=mode,
         services=services or Services(),
     )
+
+
+def race_processes(count, program, *words):
+    """Run `count` Python processes of one program at once; return what each printed, read as JSON."""
+    argv = [sys.executable, "-c", program, *map(str, words), str(Path(__file__).parent)]
+    racers = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(count)]
+    ended = [(*racer.communicate(timeout=50), racer.returncode) for racer in racers]
+    assert [code for _, _, code in ended] == [0] * count, [err[-2000:] for _, err, code in ended if code]
+    return [json.loads(out) for out, _, _ in ended]

@@ -1,0 +1,105 @@
+"""The kind `sqlite`: a SQLite database file that can be read, and is created and migrated where that is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from startupctl.check import Check, Facts, Mode, Unhealthy
+from startupctl.databases import sqlite_codes as codes
+from startupctl.databases.session import StatementFailed
+from startupctl.diagnosis import Code, Diagnosis, FailureClass
+from startupctl.migrations.codes import MIGRATION_CODES
+from startupctl.migrations.keys import MigrationKeys
+from startupctl.queries import QueryExpect, first_value
+from startupctl.threads import in_thread
+
+if TYPE_CHECKING:
+    from startupctl.check import Run
+    from startupctl.databases.session import Reader
+
+
+class SqliteExpect(BaseModel):
+    """What the database must contain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    query: QueryExpect | None = Field(default=None, description="a statement and the value it must return")
+
+
+class Sqlite(Check):
+    """The file is a database, its migrations are applied, and a query returns what is expected."""
+
+    database: ClassVar[bool] = True
+    codes: ClassVar[tuple[Code, ...]] = (*codes.CODES, *MIGRATION_CODES)
+
+    path: str = Field(min_length=1, description="the database file, relative to the manifest")
+    create: bool = Field(default=False, description="create the file and its folders")
+    migrations: MigrationKeys | None = Field(default=None, description="migrations of this database")
+    expect: SqliteExpect = SqliteExpect()
+
+    @property
+    def target(self) -> str:
+        """The path as it is written."""
+        return self.path
+
+    async def check(self, run: Run) -> Facts:
+        """Open the file read-only; it is never created here."""
+        from startupctl.databases.sqlite import opened
+
+        path = self._file(run)
+        await self._require_file(path)
+        async with opened(path, mode="ro") as session:
+            facts: Facts = {"size": (await in_thread(path.stat)).st_size}
+            await self._as_expected(session)
+            return {**facts, **await self._look(run, session)}
+
+    async def prepare(self, run: Run) -> Facts:
+        """Create the file and its folders, and apply what is pending."""
+        from startupctl.migrations.prepare_sqlite import SqlitePreparation
+
+        path = self._file(run)
+        wanted = SqlitePreparation(path, create=self.create, migrations=self.migrations)
+        if not self.create:
+            await self._require_file(path)
+        return await (wanted.rehearse(run) if run.mode is Mode.DRY_RUN else wanted.carry_out(run))
+
+    def explain(self, error: BaseException) -> Diagnosis | None:
+        """Classify SQLite's result codes, and what the system says of the file."""
+        path = self.path
+        if isinstance(error, StatementFailed):
+            facts = {"path": path, "signal": error.code or "no result code"}
+            return Diagnosis(codes.code_of(error.code), facts, said=error.said, signal=error.code)
+        if isinstance(error, OSError) and error.filename:
+            facts = {"path": path, "signal": f"errno {error.errno}"}
+            return Diagnosis(codes.CANNOT_OPEN, facts, said=f"{error.filename}: {error.strerror}")
+        return None
+
+    def _file(self, run: Run) -> Path:
+        return run.folder / Path(self.path).expanduser()
+
+    async def _require_file(self, path: Path) -> None:
+        if not await in_thread(path.exists):
+            failure = FailureClass.FIXABLE if self.create else FailureClass.PERMANENT
+            advice = "" if self.create else "correct `path`, or add `create: true` and run `startupctl init-db`"
+            diagnosis = Diagnosis(codes.DATABASE_MISSING, {"path": self.path}, failure_class=failure, advice=advice)
+            raise Unhealthy(diagnosis)
+
+    async def _as_expected(self, reader: Reader) -> None:
+        query = self.expect.query
+        if not query:
+            return
+        rows = await reader.rows(query.sql)
+        if not query.met_by(rows):
+            facts = {"path": self.path, "expected": query.expected, "found": first_value(rows)}
+            raise Unhealthy(Diagnosis(codes.EXPECTATION_FAILED, facts))
+
+    async def _look(self, run: Run, reader: Reader) -> Facts:
+        if not self.migrations:
+            return {}
+        from startupctl.migrations.on_sqlite import SqliteLedger
+        from startupctl.migrations.runner import check_migrations
+
+        return await check_migrations(run, self.migrations, SqliteLedger(self.migrations.table), reader)

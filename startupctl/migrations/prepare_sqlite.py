@@ -1,0 +1,82 @@
+"""A SQLite database made ready: file and folders created where they are missing, and migrated."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from startupctl.databases.sqlite import opened
+from startupctl.migrations.lock_file import file_lock
+from startupctl.migrations.on_sqlite import SqliteLedger
+from startupctl.migrations.runner import rehearse, survey, upgrade
+from startupctl.threads import in_thread
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from startupctl.check import Facts, Run
+    from startupctl.migrations.keys import MigrationKeys
+
+
+@dataclass(frozen=True, slots=True)
+class SqlitePreparation:
+    """What is wanted of one database file."""
+
+    path: Path
+    create: bool = False
+    migrations: MigrationKeys | None = None
+
+    async def carry_out(self, run: Run) -> Facts:
+        """Create and migrate; raises OSError, StatementFailed, Unhealthy."""
+        created = self.create and await in_thread(_create, self.path)
+        if created:
+            run.note(created=True)
+        return {"created": created, **await self._upgrade(run)}
+
+    async def rehearse(self, run: Run) -> Facts:
+        """Say what would be done; raises OSError when the file could not be created."""
+        if await in_thread(self.path.exists):
+            async with opened(self.path, mode="ro") as session:
+                plan = await rehearse(run, self.migrations, self._ledger, session) if self.migrations else {}
+            return {"created": False, "would_create": False, **plan}
+        await in_thread(_require_room, self.path)
+        plan = await rehearse(run, self.migrations, self._ledger, None) if self.migrations else {}
+        return {"created": False, "would_create": True, **plan}
+
+    async def _upgrade(self, run: Run) -> Facts:
+        if not self.migrations:
+            return {}
+        async with opened(self.path, mode="ro") as session:
+            standing = await survey(run, self.migrations, self._ledger, session)
+        return await upgrade(
+            run,
+            self.migrations,
+            self._ledger,
+            standing,
+            lock=file_lock(self.path, run, self.migrations.lock_timeout),
+            session=opened(self.path, mode="rw"),
+        )
+
+    @property
+    def _ledger(self) -> SqliteLedger:
+        assert self.migrations is not None
+        return SqliteLedger(self.migrations.table)
+
+
+def _create(path: Path) -> bool:
+    """Create an empty file, which is an empty database; return whether this process did."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _require_room(path: Path) -> None:
+    """Raise PermissionError when the nearest folder that exists cannot be written to."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
