@@ -39,11 +39,11 @@ class ComponentKeys(PolicyKeys):
     """The reserved keys that every component may have, beside `kind` and `depends_on`."""
 
     priority: PriorityField = Field(default=Priority.HIGH, description="CRITICAL, HIGH, MEDIUM or LOW, in any case")
-    when: Annotated[list[Moment], BeforeValidator(_as_list, json_schema_input_type=list[Moment] | Moment)] = Field(
-        default=list(MOMENTS), min_length=1, description="the moments it takes part in; default: all"
+    when: Annotated[tuple[Moment, ...], BeforeValidator(_as_list, json_schema_input_type=list[Moment] | Moment)] = (
+        Field(default=MOMENTS, min_length=1, description="the moments it takes part in; default: all")
     )
     enabled: bool = Field(default=True, description="false: as if it were not there, its variables are not resolved")
-    tags: list[str] = Field(default=[], description="names for --tag")
+    tags: tuple[str, ...] = Field(default=(), description="names for --tag")
     hint: str = Field(default="", description="shown when it fails")
     runbook: str = Field(default="", description="a link or a text, shown when it fails")
 

@@ -68,11 +68,7 @@ def _from_list(node: SequenceNode, where: KeyPath, reading: Reading) -> tuple[Ed
     edges, marks = {}, {}
     for at, item in enumerate(node.items):
         name = reading.text(item, (*where, at))
-        if name is None:
-            continue
-        if name in edges:
-            reading.report(f"`{shown(name)}` is named twice", (*where, at), f"the first is at {marks[name]}", item)
-        else:
+        if name is not None:
             edges[name], marks[name] = True, item.mark
     return edges, marks
 

@@ -143,18 +143,17 @@ class _Fitting:
         return _UNFILLED if _UNFILLED in values.values() else values
 
     def _scalar(self, node: ScalarNode, shape: Shape, path: KeyPath) -> Any:
-        if "$" in node.text:
-            return self._filled(node, path)
         if node.is_null:
             return None
-        return core_value(node.text) if node.plain and shape.by_looks else node.text
-
-    def _filled(self, node: ScalarNode, path: KeyPath) -> Any:
-        """Return the text with its variables filled; it stays text, whatever a variable looks like."""
-        try:
-            return self.lookup.fill(node.text, node.source.folder)
-        except Unfilled as unfilled:
-            return self._without_value(unfilled, node, path)
+        text, written = node.text, True
+        if "$" in text:
+            try:
+                text, written = self.lookup.fill(text, node.source.folder), False
+            except Unfilled as unfilled:
+                return self._without_value(unfilled, node, path)
+        # what a variable holds stays text where anything goes; where text cannot be right, `true` is no text
+        by_looks = (written and node.plain and shape.by_looks) or (shape.models and not shape.text)
+        return core_value(text) if by_looks else text
 
     def _without_value(self, unfilled: Unfilled, node: Node, path: KeyPath) -> object:
         self.silent.append(path)
@@ -171,20 +170,21 @@ class _Fitting:
             self.reading.report(what, (*self.where, *place), "keep one", entry.key)
             return {}
         name = self.value(entry.value, TEXT, place)
-        if name is None or name is _UNFILLED:
-            self.silent += [(*path, key)] if name else []
-            return {}
-        return self._read(key, name, entry.value, path)
+        value = None if name is None else self._secret(name, entry.value, place)
+        if value is _UNFILLED:
+            self.silent.append((*path, key))
+        return {} if value is None or value is _UNFILLED else {key: value}
 
-    def _read(self, key: str, name: Any, node: Node, path: KeyPath) -> dict[str, Any]:
+    def _secret(self, name: object, node: Node, place: KeyPath) -> object:
+        """Return the text of a file, `_UNFILLED` when its name or the file cannot be read."""
+        if name is _UNFILLED:
+            return _UNFILLED
+        if not isinstance(name, str):
+            return self._without_value(Unfilled([Missing("must be the path of a file")]), node, place)
         try:
-            return {key: self.lookup.read_secret(node.source.folder / name)}
+            return self.lookup.read_secret(node.source.folder / name)
         except Unfilled as unfilled:
-            self._without_value(unfilled, node, (*path, f"{key}{FILE_SUFFIX}"))
-        except TypeError:  # a list or a mapping is no path
-            self._without_value(Unfilled([Missing("must be the path of a file")]), node, (*path, f"{key}{FILE_SUFFIX}"))
-        self.silent.append((*path, key))
-        return {}
+            return self._without_value(unfilled, node, place)
 
     def _unknown(self, name: str, entry: Entry, path: KeyPath, known: Collection[str]) -> None:
         self.silent.append(path)

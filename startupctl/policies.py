@@ -39,9 +39,10 @@ class PolicyKeys(BaseModel):
     success_threshold: int = Field(
         default=_DEFAULT.success_threshold, ge=1, description="passes in a row that are wanted"
     )
-    backoff: Backoff = Field(default=_DEFAULT.backoff, description="waits between retries")
+    # factories: pydantic would copy a default each time
+    backoff: Backoff = Field(default_factory=lambda: _DEFAULT.backoff, description="waits between retries")
     breaker: Breaker = Field(
-        default=_DEFAULT.breaker, description="after how many failed runs it is left alone, how long"
+        default_factory=lambda: _DEFAULT.breaker, description="after how many failed runs it is left alone, how long"
     )
 
 

@@ -82,7 +82,7 @@ def _define(name: str, kind: type[Check], definitions: Schema) -> None:
 
 def _depends_on() -> Schema:
     edge = {"anyOf": [_lenient(EdgeKeys.model_json_schema()), {"type": "null"}]}
-    names = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+    names = {"type": "array", "items": {"type": "string"}}
     mapping = {"type": "object", "additionalProperties": edge}
     return {"anyOf": [names, mapping], "description": "components that must have settled before"}
 

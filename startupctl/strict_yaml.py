@@ -108,7 +108,6 @@ class _Builder:
         self._stack: list[_Open] = []
         self._anchors: dict[str, _Anchored] = {}
         self._nodes = 0
-        self._documents = 0
 
     def build(self, text: str) -> None:
         try:
@@ -127,31 +126,36 @@ class _Builder:
 
     def _take(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.ScalarEvent):
-            self._count(event)
-            plain = event.implicit[0] and not event.style
-            node = ScalarNode(self.source, *_start(event), event.value, plain)
-            if "\0" in event.value:
-                raise _Refused(Problem("a NUL character cannot stand in a manifest", mark=node.mark))
-            self._add(node, event.anchor, 1, 0)
+            self._scalar(event)
         elif isinstance(event, yaml.CollectionStartEvent):
-            self._count(event)
+            self._count(event, 1)
             self._open(event)
         elif isinstance(event, yaml.CollectionEndEvent):
             self._close()
         elif isinstance(event, yaml.AliasEvent):
             self._expand(event)
         elif isinstance(event, yaml.DocumentStartEvent):
-            self._documents += 1
-            if self._documents > 1:
-                what = "a second document begins here, a manifest is one document"
-                raise _Refused(Problem(what, hint="remove the line `---`", mark=self._mark(event)))
+            self._begin(event)
 
-    def _count(self, event: yaml.Event, size: int = 1) -> None:
+    def _begin(self, event: yaml.DocumentStartEvent) -> None:
+        if self.root is not None:
+            what, hint = "a second document begins here, a manifest is one document", "remove the line `---`"
+            raise _Refused(Problem(what, hint=hint, mark=self._mark(event)))
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        self._count(event, 1)
+        place, text = event.start_mark, event.value
+        if "\0" in text:
+            raise _Refused(Problem("a NUL character cannot stand in a manifest", mark=self._mark(event)))
+        plain = event.implicit[0] and not event.style
+        self._add(ScalarNode(self.source, place.line + 1, place.column + 1, text, plain), event.anchor, 1, 0)
+
+    def _count(self, event: yaml.NodeEvent, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
             what = f"holds more than {MAX_NODES:,} values, what aliases stand for included"
             raise _Refused(Problem(what, mark=self._mark(event)))
-        if getattr(event, "tag", None):
+        if not isinstance(event, yaml.AliasEvent) and event.tag:
             what, hint = "tags have no meaning in a manifest", "remove it; the key decides the type"
             raise _Refused(Problem(what, hint=hint, mark=self._mark(event)))
 
@@ -182,7 +186,8 @@ class _Builder:
             self.root = node
             return
         parent = self._stack[-1]
-        parent.deepest = max(parent.deepest, height)
+        if height > parent.deepest:
+            parent.deepest = height
         if isinstance(parent.node, SequenceNode):
             parent.node.items.append(node)
         elif parent.key is None:
