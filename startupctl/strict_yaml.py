@@ -186,8 +186,7 @@ class _Builder:
             self.root = node
             return
         parent = self._stack[-1]
-        if height > parent.deepest:
-            parent.deepest = height
+        parent.deepest = max(parent.deepest, height)
         if isinstance(parent.node, SequenceNode):
             parent.node.items.append(node)
         elif parent.key is None:
