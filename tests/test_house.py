@@ -142,7 +142,7 @@ def manifest_keys():
     from startupctl.model import Policy, Settings
 
     fields = {name for kind in KINDS for name in find_kind(kind).model_fields}
-    reserved = "kind priority depends_on when enabled success_threshold tags hint runbook required profiles components"
+    reserved = "kind priority depends_on when enabled success_threshold tags hint runbook required version name settings defaults profiles components"
     return fields | set(Policy.__slots__) | set(Settings.model_fields) | set(reserved.split())
 
 
