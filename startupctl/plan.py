@@ -79,8 +79,8 @@ class Plan:
         return sum(self.steps[name].component.policy.timeout for name in self.critical_path)
 
 
-def make_plan(manifest: Manifest, selection: Selection | None = None, *, moment: str = "check") -> Plan:
-    """Select, order and weigh the components of a manifest for one moment.
+def make_plan(manifest: Manifest, selection: Selection | None = None, *, moment: str | None = None) -> Plan:
+    """Select, order and weigh the components of a manifest for one moment, None for any.
 
     Effective priority comes from the whole enabled manifest, never from the selection. Raises
     PlanError for unknown names, an empty selection and cycles.
@@ -125,9 +125,11 @@ def _sort(edges: Mapping[str, Iterable[str]]) -> list[str]:
         raise PlanError([Problem(f"dependency cycle: {path}", "components", "remove one of these edges")]) from error
 
 
-def _select(enabled: Mapping[str, Component], selection: Selection, moment: str) -> set[str]:
+def _select(enabled: Mapping[str, Component], selection: Selection, moment: str | None) -> set[str]:
     _known(enabled, (*selection.names, *selection.skip), selection.tags)
-    present = {name for name, component in enabled.items() if moment in component.when} - set(selection.skip)
+    present = {name for name, component in enabled.items() if moment is None or moment in component.when} - set(
+        selection.skip
+    )
     wanted = {name for name in present if _asked_for(enabled[name], selection)}
     chosen = wanted if selection.no_deps else _with_requirements(wanted, enabled, present)
     if not chosen:

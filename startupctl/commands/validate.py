@@ -25,7 +25,7 @@ def command(
     from startupctl.plan import make_plan
 
     loaded = read_manifest(manifest, resolve=env)
-    whole = make_plan(loaded, moment="")
+    whole = make_plan(loaded)
     for step in whole.steps.values():
         if step.promoted:
             sys.stderr.write(f"{step.component.mark}: components.{step.component.name}: {promotion(step)}\n")

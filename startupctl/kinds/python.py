@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import json
-import pkgutil
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -19,6 +18,7 @@ from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from types import ModuleType
 
     from startupctl.check import Run
@@ -63,10 +63,9 @@ class Python(Check):
 
     async def check(self, run: Run) -> Facts:
         """Import the module, call the function and judge what it returns; both may block, so both have a thread."""
-        folder = str(run.folder.resolve())
-        if folder not in sys.path:
-            sys.path.append(folder)  # at the end: nothing there may hide a module that is imported later
-        function = await in_thread(self._find, folder)
+        folder = _importable(run.folder)
+        imported = self.call.partition(":")[0] in sys.modules
+        function = self._find(folder) if imported else await in_thread(self._find, folder)
         if inspect.iscoroutinefunction(function):
             result = await _awaited(function(**self.args))
         else:
@@ -121,6 +120,14 @@ class Python(Check):
         return Unhealthy(Diagnosis(NOT_FOUND, {"target": self.call, "what": what, "folder": folder, "near": hint}))
 
 
+def _importable(folder: Path) -> str:
+    """Put the folder on sys.path, once, and return its name."""
+    name = os.path.abspath(folder)  # noqa: PTH100  (Path.resolve asks the file system)
+    if name not in sys.path:
+        sys.path.append(name)  # at the end: nothing there may hide a module that is imported later
+    return name
+
+
 async def _awaited(result: Any) -> Any:
     try:
         return await result
@@ -143,10 +150,14 @@ def _why_not_called(function: Callable[..., Any], args: dict[str, Any]) -> str:
 
 def _modules_beside(missing: str, folder: str) -> list[str]:
     """Return the modules where a missing one was looked for: in its package, or in the folder."""
+    import pkgutil
+
     package = sys.modules.get(missing.rpartition(".")[0])
     places = list(getattr(package, "__path__", [])) if package else [folder]
     return [module.name for module in pkgutil.iter_modules(places)]
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
+    import difflib
+
     return next(iter(difflib.get_close_matches(name, names, n=1)), "")
