@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from startupctl.databases import clickhouse_codes as codes
+from startupctl.databases.session import StatementFailed
 from startupctl.diagnose import BY_TLS_REASON
 from startupctl.diagnoses import TLS_NOT_TLS
 from startupctl.diagnosis import Diagnosis, FailureClass, Phase
@@ -34,6 +35,8 @@ def diagnose(error: BaseException, facts: Mapping[str, Any]) -> Diagnosis | None
     """Classify what came of a statement; `facts` are endpoint, user and database. None for general signals."""
     if isinstance(error, ClickHouseError):
         return _refused(error, facts)
+    if isinstance(error, StatementFailed):
+        return diagnose_number(int(error.code or 0), error.said, facts)
     if isinstance(error, ProxyFailed):
         return diagnose_proxy(error)
     if isinstance(error, NotThisProtocol):

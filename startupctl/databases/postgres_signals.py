@@ -189,7 +189,11 @@ def _unconnected(error: DriverFailed, facts: Facts) -> Diagnosis:
 
 
 def _statement(error: StatementFailed, facts: Facts) -> Diagnosis | None:
-    return _refused(PgError({"C": error.code, "M": error.said}, phase=Phase.QUERY), facts) if error.code else None
+    if error.code:
+        return _refused(PgError({"C": error.code, "M": error.said}, phase=Phase.QUERY), facts)
+    if error.lost:
+        return Diagnosis(codes.CONNECTION_LOST, facts, said=error.said, phase=Phase.QUERY, signal="end of stream")
+    return None
 
 
 def _lost(error: ConnectionBroken, facts: Facts) -> Diagnosis | None:

@@ -17,6 +17,7 @@ from startupctl.databases.clickhouse_place import EmbeddedEngine, default_port, 
 from startupctl.databases.clickhouse_signals import diagnose, for_lack_of, not_clickhouse
 from startupctl.diagnosis import Code, Diagnosis, Phase
 from startupctl.fields import Endpoint, Port, Secret, Url
+from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys
 from startupctl.queries import QueryExpect, first_value
 from startupctl.versions import VersionField
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from startupctl.check import Run
     from startupctl.databases.session import Reader
+    from startupctl.migrations.prepare_clickhouse import ClickHousePreparation
 
 DEFAULT_DATABASE = DEFAULT_USER = "default"
 _VERSION = re.compile(r"\d+\.\d+")
@@ -55,17 +57,26 @@ class ClickHouseExpect(BaseModel):
 
 
 def _read_create(value: object) -> object:
-    """Read `true` as a database without wishes and `false` as none."""
-    if isinstance(value, bool):
-        return ClickHouseCreate() if value else None
-    return value
+    """Read `true` as a table without entries and `false` as no table, also as text from a variable."""
+    return {"true": {}, "false": None}.get(str(value).lower(), value)
+
+
+CreateField = Annotated[
+    ClickHouseCreate | None, BeforeValidator(_read_create, json_schema_input_type=ClickHouseCreate | bool | None)
+]
 
 
 class ClickHouse(Check):
     """A server takes the credentials, has the database and executes statements in it."""
 
     database: ClassVar[bool] = True
-    codes: ClassVar[tuple[Code, ...]] = (*codes.CODES, *BALANCER_CODES, *PROXY_CODES, UNHEALTHY_ANSWER)
+    codes: ClassVar[tuple[Code, ...]] = (
+        *codes.CODES,
+        *MIGRATION_CODES,
+        *BALANCER_CODES,
+        *PROXY_CODES,
+        UNHEALTHY_ANSWER,
+    )
 
     url: Url | None = Field(
         default=None,
@@ -84,9 +95,7 @@ class ClickHouse(Check):
     verify: bool = Field(default=True, description="check the server's certificate and its name")
     cert_file: Path | None = Field(default=None, description="the client's certificate")
     key_file: Path | None = Field(default=None, description="the key of `cert_file`")
-    create: Annotated[ClickHouseCreate | None, BeforeValidator(_read_create)] = Field(
-        default=None, description="create the database: `true`, or how"
-    )
+    create: CreateField = Field(default=None, description="create the database: `true`, or how")
     migrations: MigrationKeys | None = Field(default=None, description="migrations of this database")
     cluster: str = Field(default="", description="create and migrate ON CLUSTER of this name")
     expect: ClickHouseExpect = ClickHouseExpect()
@@ -130,8 +139,13 @@ class ClickHouse(Check):
         """Ask for the version in the database; then hold the server against `expect`."""
         async with self.reader(run) as reader:
             facts = await self._greet(reader)
+            pending = await self._preparation(run).look(run, reader) if self.migrations else {}
             await self._as_expected(reader, facts)
-        return facts
+        return {**facts, **pending}
+
+    async def prepare(self, run: Run) -> Facts:
+        """Create the database and apply the migrations, where the manifest says so."""
+        return await self._preparation(run).carry_out(run)
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify exceptions of the server, and answers that are no ClickHouse's."""
@@ -141,15 +155,13 @@ class ClickHouse(Check):
     @asynccontextmanager
     async def reader(self, run: Run) -> AsyncIterator[Reader]:
         """Open what statements that read are sent to; the embedded engine needs its driver."""
-        place = self.place
+        place = self._place_in(run.folder)
         if isinstance(place, ClickHouseServer):
-            yield ClickHouseReader(run, self.server(place, run.folder))
+            yield ClickHouseReader(run, place)
             return
         from startupctl.databases.clickhouse_embedded import open_embedded
 
-        async with open_embedded(
-            replace(place, folder=str(run.folder / place.folder) if place.folder else "")
-        ) as reader:
+        async with open_embedded(place) as reader:
             yield reader
 
     def server(self, place: ClickHouseServer, folder: Path) -> ClickHouseServer:
@@ -167,6 +179,19 @@ class ClickHouse(Check):
             key_file=path(self.key_file or named("client_cert_key")),
         )
         return replace(place, tls=context)
+
+    def _place_in(self, folder: Path) -> ClickHouseServer | EmbeddedEngine:
+        """Return the place with files and folders that can be opened; `folder` is that of the manifest."""
+        place = self.place
+        if isinstance(place, ClickHouseServer):
+            return self.server(place, folder)
+        return replace(place, folder=str(folder / place.folder) if place.folder else "")
+
+    def _preparation(self, run: Run) -> ClickHousePreparation:
+        from startupctl.migrations.prepare_clickhouse import ClickHousePreparation
+
+        engine = self.create.engine if self.create else None
+        return ClickHousePreparation(self._place_in(run.folder), self.reader, engine, self.cluster, self.migrations)
 
     async def _greet(self, reader: Reader) -> Facts:
         rows = await reader.rows("SELECT version()")

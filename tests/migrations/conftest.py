@@ -1,5 +1,4 @@
 import pytest
-from support import make_run
 
 from startupctl.check import Mode
 from startupctl.databases.postgres_keys import CreateKeys
@@ -8,6 +7,7 @@ from startupctl.migrations.keys import MigrationKeys
 from startupctl.migrations.prepare_postgres import PostgresPreparation
 from startupctl.wire.pg_parameters import url_parameters
 from startupctl.wire.pg_target import PgTarget
+from support import make_run
 
 
 @pytest.fixture

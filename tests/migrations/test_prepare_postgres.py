@@ -1,8 +1,9 @@
 import pytest
 
-from startupctl.check import Unhealthy
-
-PLAIN = {"1_plans.sql": "CREATE TABLE plans (id int);", "2_rows.sql": "INSERT INTO plans VALUES (1);\nINSERT INTO plans VALUES (2);\n"}
+PLAIN = {
+    "1_plans.sql": "CREATE TABLE plans (id int);",
+    "2_rows.sql": "INSERT INTO plans VALUES (1);\nINSERT INTO plans VALUES (2);\n",
+}
 
 
 @pytest.mark.anyio
