@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -225,7 +226,7 @@ class Redis(Check):
         return Diagnosis(
             signals.code_of(error),
             self._facts(state) | {"command": error.command.lower()},
-            said=error.text[:MAX_SAID],
+            said=textwrap.shorten(error.text, MAX_SAID, placeholder=" ..."),  # between words: no half secrets
             phase=Phase.AUTH if error.command in ("AUTH", "SELECT") else Phase.QUERY,
             signal=error.word,
             retry_after=state.next_look,
