@@ -30,12 +30,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run_python(folder, *words):
+def run_python(folder, *words, cwd=None):
     """Run Python where the kind is found; returns its output."""
     paths = os.pathsep.join([str(folder), str(ROOT / "tests")])
     command = [sys.executable, *map(str, words)]
     environ = os.environ | {"PYTHONPATH": paths}
-    return subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(command, env=environ, cwd=cwd or folder, capture_output=True, text=True, check=False).stdout
 
 
 def test_the_kind_passes_its_test(folder):
@@ -49,5 +49,5 @@ def test_the_kind_is_found_by_its_name(folder):
 
 
 def test_the_kind_keeps_the_house_style(folder):
-    options = ["--config", ROOT / "pyproject.toml", "--ignore", "INP001", "--no-cache"]
-    assert run_python(folder, "-m", "ruff", "check", *options, folder / "kinds") == "All checks passed!\n"
+    options = ["--ignore", "INP001", "--no-cache", "--config", ROOT / "pyproject.toml"]
+    assert run_python(folder, "-m", "ruff", "check", *options, folder / "kinds", cwd=ROOT) == "All checks passed!\n"
