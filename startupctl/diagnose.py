@@ -24,6 +24,7 @@ BY_ERRNO: dict[int, Code] = {
     errno.EACCES: codes.BLOCKED_HERE,
     errno.EPERM: codes.BLOCKED_HERE,
     errno.EINVAL: codes.BLOCKED_HERE,
+    errno.ENAMETOOLONG: codes.INVALID_VALUE,
     errno.ETIMEDOUT: codes.CONNECT_TIMEOUT,
     errno.EMFILE: codes.NO_DESCRIPTORS,
     errno.ENFILE: codes.NO_DESCRIPTORS,
@@ -77,6 +78,7 @@ def _broken(error: ConnectionBroken) -> Diagnosis | None:
         "phase": error.phase,
         "received": error.received,
         "signal": signal,
+        "what": f"{error.endpoint} is longer than a socket's path may be (107 bytes)",
     }
     if error.phase is Phase.TLS:
         facts["now"] = datetime.now().astimezone().isoformat(timespec="seconds")

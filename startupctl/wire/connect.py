@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STAGGER = 0.2  # seconds between connects while none is answered: a dropped SYN is re-sent only after 1, 3, 7 s
 IN_FLIGHT = 3
+MAX_SOCKET_PATH = 107  # bytes; sun_path of unix(7)
 
 ANSWERED = (0, errno.EISCONN)
 PENDING = (errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN)
@@ -58,7 +59,10 @@ async def _resolve(endpoint: Endpoint, end: float) -> list[Address]:
 
 
 def _socket_file(endpoint: Endpoint, run: Run) -> Address:
-    return socket.AF_UNIX, str(run.folder / endpoint.path)
+    path = str(run.folder / endpoint.path)
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:  # Python's own error for it has no errno
+        raise ConnectionBroken(endpoint, Phase.CONNECT, OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)))
+    return socket.AF_UNIX, path
 
 
 def _literal(endpoint: Endpoint) -> Address | None:

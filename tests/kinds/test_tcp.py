@@ -84,6 +84,11 @@ async def test_a_socket_file_is_found_relative_to_the_manifest(run, tmp_path):
 
 
 @pytest.mark.anyio
+async def test_a_path_that_no_socket_can_have_is_told(run):
+    assert await code_of(Tcp(address=f"unix:/{'x' * 120}"), run) == "CFG002"
+
+
+@pytest.mark.anyio
 async def test_the_look_at_an_open_port_is_short_even_when_the_peer_is_mute(peer):
     started = time.monotonic()
     await tcp(peer(peers.hang)).check(make_run(30))
