@@ -127,7 +127,7 @@ class Run:
         return self.services.unhurried()
 
     def lock(self, name: str = "") -> AbstractAsyncContextManager[Held]:
-        """Take the lock of component `name`, else of the nearest dependency that has the strongest one.
+        """Take the lock of component `name`, else the strongest among the dependencies; of equals the nearest.
 
         The clocks stand still from asking for it to its release, as in `unhurried`. Raises LookupError
         when no component can lend one.
@@ -146,7 +146,7 @@ class Check(BaseModel):
     """Whether `init-db` selects it and the timeouts of databases are its defaults."""
 
     lock_strength: ClassVar[int] = 0
-    """0: it lends no lock; of several nearest dependencies the strongest is asked."""
+    """0: it lends no lock; of several dependencies, near and far, the strongest is asked."""
 
     codes: ClassVar[tuple[Code, ...]] = ()
     """The diagnosis codes declared beside this kind."""

@@ -9,11 +9,11 @@ import heapq
 import itertools
 import time
 from asyncio import Future, get_running_loop
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
 
 class Clock:
@@ -56,17 +56,21 @@ class Slots:
         self._queue: list[tuple[int, int, Future[None]]] = []
         self._numbers = itertools.count()
 
-    @asynccontextmanager
-    async def hold(self, rank: int) -> AsyncIterator[None]:
-        """Hold a slot; a higher rank goes first."""
+    async def take(self, rank: int) -> None:
+        """Take a slot, to be given back; a higher rank is served first."""
         if self._free > 0:
             self._free -= 1
         else:
             await self._wait(rank)
-        try:
-            yield
-        finally:
-            self._pass_on()
+
+    def give_back(self) -> None:
+        """Pass the slot on to the first who waits."""
+        while self._queue:
+            turn = heapq.heappop(self._queue)[2]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
     async def _wait(self, rank: int) -> None:
         turn: Future[None] = get_running_loop().create_future()
@@ -75,13 +79,5 @@ class Slots:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self._pass_on()  # the slot came in the moment of the cancellation
+                self.give_back()  # the slot came in the moment of the cancellation
             raise
-
-    def _pass_on(self) -> None:
-        while self._queue:
-            turn = heapq.heappop(self._queue)[2]
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1

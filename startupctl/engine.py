@@ -76,7 +76,8 @@ class Engine:
         self._listener, self._stop, self._bug = listener, stop, ""
         self._outcomes: dict[str, Outcome] = {}
         self._settled: dict[str, asyncio.Event] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._trials: dict[str, Trial] = {}
 
     async def run(self) -> Report:
         """Run every step; return the report."""
@@ -84,14 +85,15 @@ class Engine:
         self._settled = {name: asyncio.Event() for name in self.plan.steps}
         try:
             async with asyncio.TaskGroup() as group:
-                self._tasks = [
-                    group.create_task(self._component(step), name=name) for name, step in self.plan.steps.items()
-                ]
+                for name, step in self.plan.steps.items():
+                    self._tasks[name] = group.create_task(self._component(step), name=name)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if self._stop.signal is None or task is None:
                 raise
             task.uncancel()
+        for step in self._unbegun():
+            self._settle(step, self._cancelled(step, None))
         report = self._report()
         self.emit(Event(EventKind.FINISHED, self.at(), report=report))
         return report
@@ -114,19 +116,16 @@ class Engine:
         return Status.FAILED if step.effective_priority >= self.settings.fail_on else Status.DEGRADED
 
     def lender(self, borrower: Component, name: str) -> Component:
-        """Return the component that lends a lock: the named one, else the strongest of the nearest dependencies.
+        """Return the component that lends a lock: the named one, else the nearest of the strongest among its dependencies.
 
         Raises LookupError when there is none.
         """
         components = self.plan.manifest.components
-        level, seen = deque([name] if name else borrower.depends_on), {borrower.name}
-        while level:
-            able = [components[one] for one in level if _strength(components[one])]
-            if able:
-                return max(able, key=_strength)
-            seen.update(level)
-            level = deque(need for one in level for need in components[one].depends_on if need not in seen and not name)
-        raise LookupError(name or borrower.name)
+        near = [components[name]] if name else _by_distance(components, borrower)
+        able = [one for one in near if _strength(one)]
+        if not able:
+            raise LookupError(name or borrower.name)
+        return max(able, key=_strength)
 
     def blank(self, step: Step) -> Outcome:
         """Return the outcome of a step of which nothing is known yet."""
@@ -151,7 +150,7 @@ class Engine:
                 await self._settled[need].wait()
             outcome = self._skipped(step)
             if outcome is None:
-                trial = Trial(self, step, self._impaired(step))
+                trial = self._trials[step.component.name] = Trial(self, step, self._impaired(step))
                 outcome = await trial.conduct()
         finally:
             self._settle(step, outcome if outcome is not None else self._cancelled(step, trial))
@@ -163,8 +162,17 @@ class Engine:
         self.emit(Event(EventKind.SETTLED, self.at(), name, outcome.status, outcome=outcome))
         decisive = not outcome.usable and step.effective_priority >= self.settings.fail_on
         if self.options.fail_fast and decisive and outcome.status is not Status.CANCELLED:
-            for task in self._tasks:
+            self._end_others()
+
+    def _end_others(self) -> None:
+        """Cancel every component, save those that are changing something: only a signal may interrupt that."""
+        for name, task in self._tasks.items():
+            if name not in self._trials or not self._trials[name].changing:
                 task.cancel()
+
+    def _unbegun(self) -> list[Step]:
+        """Return the steps whose task was cancelled before it could begin."""
+        return [step for name, step in self.plan.steps.items() if name not in self._outcomes]
 
     def _skipped(self, step: Step) -> Outcome | None:
         """Return the outcome of a step that requires something unusable, None when it may run."""
@@ -212,7 +220,18 @@ class Engine:
 
 
 def _strength(component: Component) -> int:
-    return component.check.lock_strength if component.check else 0
+    return component.check.lock_strength if component.check and component.enabled else 0
+
+
+def _by_distance(components: Mapping[str, Component], start: Component) -> list[Component]:
+    """Return all that a component depends on, the nearest first."""
+    found = dict.fromkeys(start.depends_on)
+    queue = deque(found)
+    while queue:
+        new = [need for need in components[queue.popleft()].depends_on if need not in found]
+        found.update(dict.fromkeys(new))
+        queue.extend(new)
+    return [components[name] for name in found]
 
 
 def _slowest_chain(plan: Plan, outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
