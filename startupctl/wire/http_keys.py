@@ -47,18 +47,19 @@ def _can_be_sent(headers: dict[str, Secret]) -> dict[str, Secret]:
     return headers
 
 
+Statuses = Annotated[
+    tuple[str, ...], BeforeValidator(_read_statuses, json_schema_input_type=int | str | list[int | str])
+]
 Headers = Annotated[dict[str, Secret], AfterValidator(_can_be_sent)]
-ProxyChoice = Annotated[Literal["env", "none"] | Url, BeforeValidator(_read_proxy)]
+ProxyChoice = Annotated[Literal["env", "none"] | Url, BeforeValidator(_read_proxy, json_schema_input_type=str)]
 
 
 class HttpExpect(BaseModel):
     """What the answer must be; everything that is given must hold."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, serialize_by_alias=True)
 
-    status: Annotated[tuple[str, ...], BeforeValidator(_read_statuses)] = Field(
-        default=("2xx",), description="`200`, `2xx` or a list of them"
-    )
+    status: Statuses = Field(default=("2xx",), description="`200`, `2xx` or a list of them")
     header: dict[str, re.Pattern[str]] = Field(
         default_factory=dict, description="a regular expression for each header that must be there"
     )

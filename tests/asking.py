@@ -1,0 +1,35 @@
+"""How a kind that fails is diagnosed, as the engine does it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from startupctl.check import Unhealthy
+from startupctl.diagnose import diagnose
+
+UNFILLED = re.compile(r"<\w+>")
+
+
+async def diagnosis_of(check, run):
+    """Return the diagnosis of a check that fails; its words must have all their facts and no secret."""
+    try:
+        facts = await check.check(run)
+    except Unhealthy as unhealthy:
+        found = unhealthy.diagnosis
+    except Exception as error:
+        found = check.explain(error) or diagnose(error)
+        if found is None:
+            raise
+    else:
+        pytest.fail(f"it passed: {facts}")
+    ours = f"{replace(found, said='').summary} {found.cause} {found.hint}"
+    assert not UNFILLED.search(ours)
+    assert not [secret for secret in check.secrets() if len(secret) > 3 and secret in ours]
+    return found
+
+
+async def code_of(check, run):
+    return (await diagnosis_of(check, run)).code.code
