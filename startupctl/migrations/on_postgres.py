@@ -135,7 +135,7 @@ class _Work:
         session = self._session
         newer = session.server_version >= TRANSACTION_TIMEOUT_SINCE
         try:
-            if not await session.rows(
+            if not await self._own(
                 f"{RESET} BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = 0; "
                 "SET LOCAL idle_in_transaction_session_timeout = 0; "
                 f"{'SET LOCAL transaction_timeout = 0; ' if newer else ''}{self._insert}"
@@ -143,7 +143,7 @@ class _Work:
                 await session.roll_back()
                 return False
             await session.execute(migration.up)
-            return self._require_row(migration, await session.rows(f"{self._finish}; COMMIT"))
+            return self._require_row(migration, await self._own(f"{self._finish}; COMMIT"))
         except BaseException:
             await session.roll_back()
             raise
@@ -155,16 +155,24 @@ class _Work:
         does, and would leave an invalid index behind when it gave up.
         """
         session = self._session
-        if not await session.rows(f"{RESET} SET lock_timeout = 0; SET statement_timeout = 0; {self._insert}"):
+        if not await self._own(f"{RESET} SET lock_timeout = 0; SET statement_timeout = 0; {self._insert}"):
             return False
         try:
             await session.execute(migration.up)
         except StatementFailed as error:
             if not error.lost:
                 await session.roll_back()
-                await session.execute(self._set(state=State.FAILED, error=error.said))
+                await session.execute(f"{RESET} {self._set(state=State.FAILED, error=error.said)}")
             raise
-        return self._require_row(migration, await session.rows(self._finish))
+        return self._require_row(migration, await self._own(self._finish))
+
+    async def _own(self, sql: str) -> Sequence[Row]:
+        """Send statements of ours; where one fails is no place in the file."""
+        try:
+            return await self._session.rows(sql)
+        except StatementFailed as error:
+            error.position = error.done = None
+            raise
 
     @property
     def _insert(self) -> str:
@@ -173,7 +181,7 @@ class _Work:
 
     @property
     def _finish(self) -> str:
-        return self._set(state=State.DONE)
+        return f"RESET SESSION AUTHORIZATION; RESET ROLE; {self._set(state=State.DONE)}"
 
     def _set(self, **values: str) -> str:
         changes = ", ".join(f"{column} = {quote_text(value)}" for column, value in values.items())
