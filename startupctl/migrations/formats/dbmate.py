@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from startupctl.errors import Mark, Problem
@@ -73,10 +74,9 @@ def read(source: Source, problems: list[Problem]) -> Migration | None:
 
 def _blocks(text: str) -> Iterator[_Block]:
     markers = list(_MARKER.finditer(text))
-    ends = [*(marker.start() for marker in markers[1:]), len(text)]
-    for marker, end in zip(markers, ends, strict=True):
-        line = text.count("\n", 0, marker.start()) + 1
-        yield _Block(marker[1], marker[2] or "", text[marker.start() : end], line)
+    bounds = pairwise([*(marker.start() for marker in markers), len(text)])
+    for marker, (begin, end) in zip(markers, bounds, strict=True):
+        yield _Block(marker[1], marker[2] or "", text[begin:end], text.count("\n", 0, begin) + 1)
 
 
 def _joined(blocks: Sequence[_Block], direction: str) -> str:
