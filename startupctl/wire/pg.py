@@ -11,7 +11,7 @@ from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.threads import in_thread
 from startupctl.wire.pg_auth import MethodUnspoken
-from startupctl.wire.pg_messages import GREETING_LIMIT, SSL_REQUEST, PgError, read_message, startup_packet
+from startupctl.wire.pg_messages import GREETING, SSL_REQUEST, PgError, read_message, startup_packet
 from startupctl.wire.pg_session import PgSession, session_parameters
 from startupctl.wire.pg_target import SslMode
 from startupctl.wire.pg_tls import tls_context
@@ -121,7 +121,7 @@ async def _asks_under_tls(target: PgTarget, run: Run) -> bool:
     try:
         async with _encrypted(replace(target, sslmode=SslMode.REQUIRE), run, Encryption.DEMANDED) as stream:
             await stream.send(startup_packet(session_parameters(target)))
-            kind, _ = await read_message(stream, GREETING_LIMIT)
+            kind, _ = await read_message(stream, GREETING)
     except (PgError, ConnectionBroken, NotThisProtocol, TlsRefused):
         return False
     return kind == b"R"
@@ -152,7 +152,7 @@ async def _encrypt(stream: Stream, target: PgTarget, encryption: Encryption) -> 
     answer = await stream.read_some()
     if answer == b"S":
         await stream.start_tls(context, target.endpoint.host)
-    elif answer[:1] == b"E":  # what it says is not to be trusted before TLS
+    elif answer[:1] == b"E" and answer.endswith(b"\0"):  # a server that cannot fork; its words are not to be trusted
         raise ConnectionBroken(stream.endpoint, stream.phase, EOFError(), received=stream.received)
     elif answer != b"N":  # also `S` with more behind it: nobody may slip in text before TLS (CVE-2021-23222)
         raise NotThisProtocol(stream.endpoint, "PostgreSQL", answer)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from startupctl.failures import ConnectionBroken, NotThisProtocol
@@ -22,12 +23,21 @@ Row = tuple[str | None, ...]
 PROTOCOL = 196608  # 3.0
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 TERMINATE = b"X\0\0\0\4"
-BACKEND_KINDS = frozenset(b"123ACDEGHIKNRSTVWZcdnstv")
-GREETING_LIMIT = 1 << 16  # bytes of one message before the server is ready
-ANSWER_LIMIT = 1 << 26  # bytes of one message of a result
 OLD_ERROR_LENGTH = 30000  # libpq takes a longer error for the text of one before 7.4 or of a failed fork
 SHORTEST = 4  # bytes: the length counts itself
 PEEK = 0.05  # seconds to wait for more of an answer that is no PostgreSQL
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What may come now: the kinds of messages, and their length in bytes."""
+
+    kinds: frozenset[int]
+    limit: int
+
+
+GREETING = Expected(frozenset(b"EKNRSZv"), 1 << 16)  # before the server is ready
+ANSWER = Expected(frozenset(b"123ACDEGHINSTVWZcdnst"), 1 << 26)
 
 
 class PgError(Exception):
@@ -82,20 +92,20 @@ def text_of(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-async def read_message(stream: Stream, limit: int) -> tuple[bytes, bytes]:
+async def read_message(stream: Stream, expected: Expected) -> tuple[bytes, bytes]:
     """Read one message: its kind and its body.
 
     Raises NotThisProtocol for bytes that are none, PgError for the bare text of a server that could
     not even fork, ConnectionBroken.
     """
     kind = await stream.read_exactly(1)
-    if kind[0] not in BACKEND_KINDS:
+    if kind[0] not in expected.kinds:
         raise await not_postgresql(stream, kind)
     head = await stream.read_exactly(SHORTEST)
     (length,) = struct.unpack("!i", head)
     if kind == b"E" and not SHORTEST <= length <= OLD_ERROR_LENGTH:
         raise await _bare_error(stream, head)
-    if not SHORTEST <= length <= limit:
+    if not SHORTEST <= length <= expected.limit:
         raise await not_postgresql(stream, kind + head)
     return kind, await stream.read_exactly(length - SHORTEST)
 

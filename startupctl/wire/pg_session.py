@@ -10,9 +10,10 @@ from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.wire.pg_auth import Login
 from startupctl.wire.pg_messages import (
-    ANSWER_LIMIT,
-    GREETING_LIMIT,
+    ANSWER,
+    GREETING,
     TERMINATE,
+    Expected,
     PgError,
     Row,
     cstring,
@@ -73,7 +74,7 @@ class PgSession:
         login = Login(target, encrypted=self._stream.encrypted)
         await self._stream.send(startup_packet(session_parameters(target)))
         while True:
-            kind, body = await self._next(GREETING_LIMIT, asked=login.asked)
+            kind, body = await self._next(GREETING, asked=login.asked)
             self._stream.phase = Phase.AUTH
             if kind == b"Z":
                 return
@@ -91,7 +92,7 @@ class PgSession:
         failed: PgError | None = None
         while True:
             try:
-                kind, body = await self._next(ANSWER_LIMIT)
+                kind, body = await self._next(ANSWER)
             except PgError as error:
                 if error.ends_session:
                     raise
@@ -114,8 +115,8 @@ class PgSession:
         with suppress(ConnectionBroken):
             await self._stream.send(TERMINATE)
 
-    async def _next(self, limit: int, *, asked: bool = True) -> tuple[bytes, bytes]:
-        kind, body = await read_message(self._stream, limit)
+    async def _next(self, expected: Expected, *, asked: bool = True) -> tuple[bytes, bytes]:
+        kind, body = await read_message(self._stream, expected)
         if kind == b"E":
             raise error_of(body, self._stream, asked=asked)
         if kind == b"S":
