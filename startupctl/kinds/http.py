@@ -13,9 +13,10 @@ from startupctl.check import Check, Facts, Unhealthy
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import NotThisProtocol
 from startupctl.fields import Endpoint, Url
-from startupctl.wire.http import DEFAULT_PORTS, HttpRequest, merge_headers, request, request_target
+from startupctl.wire.http import request
 from startupctl.wire.http_codes import BALANCER_CODES, PROXY_CODES, UNHEALTHY_ANSWER
 from startupctl.wire.http_keys import Headers, HttpExpect, ProxyChoice
+from startupctl.wire.http_message import DEFAULT_PORTS, HttpRequest, merge_headers, request_target
 from startupctl.wire.http_status import diagnose_proxy, diagnose_status, phrase
 from startupctl.wire.proxy import ProxyFailed, basic_authorization
 from startupctl.wire.tls import client_context
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from startupctl.check import Run
-    from startupctl.wire.http import HttpAnswer
+    from startupctl.wire.http_message import HttpAnswer
 
 PUBLIC_HEADERS = frozenset({"accept", "content-type", "host", "user-agent"})
 

@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 
 from startupctl.failures import NotThisProtocol
 from startupctl.fields import Endpoint, Secret
-from startupctl.wire.http import HttpRequest, request
+from startupctl.wire.http import request
+from startupctl.wire.http_message import HttpRequest
 from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from startupctl.check import Run
-    from startupctl.wire.http import HttpAnswer
+    from startupctl.wire.http_message import HttpAnswer
 
 Row = list[str | None]
 

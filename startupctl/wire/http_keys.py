@@ -15,7 +15,7 @@ from startupctl.wire.proxy import ENVIRONMENT, NO_PROXY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from startupctl.wire.http import HttpAnswer
+    from startupctl.wire.http_message import HttpAnswer
 
 Mismatch = tuple[str, str]
 """What was expected, in our words, and what was found, in words from outside."""

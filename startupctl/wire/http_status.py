@@ -13,7 +13,7 @@ from startupctl.wire import http_codes as codes
 
 if TYPE_CHECKING:
     from startupctl.diagnosis import Code
-    from startupctl.wire.http import HttpAnswer
+    from startupctl.wire.http_message import HttpAnswer
     from startupctl.wire.proxy import ProxyFailed
 
 EXCERPT = 200  # characters of a body that are repeated

@@ -6,13 +6,14 @@ import asyncio
 import os
 import re
 from base64 import b64encode
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from startupctl.failures import ConnectionBroken
-from startupctl.fields import Endpoint, Url, split_host_port
+from startupctl.fields import Endpoint, Url
 from startupctl.wire.connect import connect
+from startupctl.wire.no_proxy import is_exempt
 
 if TYPE_CHECKING:
     import socket
@@ -80,15 +81,6 @@ def find_proxy(
     if not environ.get(name) or is_exempt(wanted, environ.get(_first_set(environ, "no_proxy"), "")):
         return None
     return _read_variable(name, environ[name], wanted)
-
-
-def is_exempt(wanted: Endpoint, entries: str) -> bool:
-    """Whether a `NO_PROXY` list names a server.
-
-    An entry is `*`, a host, a suffix (with or without a leading dot), either with a port, or a network
-    such as 10.0.0.0/8.
-    """
-    return any(_names(entry.lower(), wanted) for entry in re.split(r"[,\s]+", entries) if entry)
 
 
 async def open_tunnel(run: Run, proxy: Proxy, wanted: Endpoint) -> socket.socket:
@@ -161,28 +153,3 @@ def basic_authorization(url: Url) -> str:
         return ""
     password = url.password.reveal() if url.password else ""
     return "Basic " + b64encode(f"{url.user or ''}:{password}".encode()).decode()
-
-
-def _names(entry: str, wanted: Endpoint) -> bool:
-    host = wanted.host.lower().rstrip(".")
-    if entry == "*":
-        return True
-    if "/" in entry:
-        return _in_network(entry, host)
-    name, port = _host_and_port(entry)
-    suffix = name.removeprefix("*").strip(".")
-    return port in (None, wanted.port) and bool(suffix) and (host == suffix or host.endswith(f".{suffix}"))
-
-
-def _host_and_port(entry: str) -> tuple[str, int | None]:
-    with suppress(ValueError):
-        return split_host_port(entry)
-    return entry, None  # an IPv6 address without brackets
-
-
-def _in_network(entry: str, host: str) -> bool:
-    import ipaddress
-
-    with suppress(ValueError):
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    return False

@@ -13,7 +13,9 @@ from servers.web import Web, page
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.fields import Endpoint, Url
-from startupctl.wire.http import MAX_BODY, HttpRequest, merge_headers, request, request_target, speaks_tls
+from startupctl.wire.http import request, speaks_tls
+from startupctl.wire.http_exchange import MAX_BODY
+from startupctl.wire.http_message import HttpRequest, merge_headers, request_target
 from startupctl.wire.tls import LocalTlsFile, client_context
 from support import make_run
 

@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 from urllib3 import HTTPHeaderDict
 
-from startupctl.wire.http import HttpAnswer
 from startupctl.wire.http_keys import HttpExpect, look_up
+from startupctl.wire.http_message import HttpAnswer
 
 DOCUMENT = {"a": {"b": [10, {"c": None}]}, "x/y": 1, "m~n": 2, "": 3, "ok": True, "n": 1, "s": "1"}
 

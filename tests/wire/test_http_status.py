@@ -6,7 +6,7 @@ from urllib3 import HTTPHeaderDict
 
 from startupctl.diagnosis import FailureClass
 from startupctl.fields import Endpoint
-from startupctl.wire.http import HttpAnswer
+from startupctl.wire.http_message import HttpAnswer
 from startupctl.wire.http_status import diagnose_proxy, diagnose_status, excerpt, phrase, retry_after
 from startupctl.wire.proxy import ProxyFailed
 
