@@ -63,6 +63,7 @@ def execute(job: Job, manifest: ManifestFlags, select: SelectFlags, how: RunFlag
         allow_degraded=how.allow_degraded,
         redactor=redactor,
     )
+    gc.freeze()  # what was imported stays
     gc.enable()
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(sys.stderr))  # a function of the user that prints must not spoil a document
