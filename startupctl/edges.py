@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from startupctl.errors import Problem
 from startupctl.fitting import fit
 from startupctl.graph import find_cycles
+from startupctl.keys import Keys
 from startupctl.near import shown
 from startupctl.nodes import MappingNode, ScalarNode, SequenceNode
 
@@ -26,10 +27,8 @@ Edges = dict[str, bool]
 Marks = dict[str, "Mark"]
 
 
-class EdgeKeys(BaseModel):
+class EdgeKeys(Keys):
     """One dependency."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     required: bool = Field(default=True, description="false: it waits for the result, then runs anyway")
 

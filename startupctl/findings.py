@@ -128,10 +128,10 @@ def _problem(
 
 def sentence(detail: ErrorDetails, secrets: Iterable[str] = ()) -> str:
     """Return what one finding of pydantic means; `secrets` are taken out of what kinds say themselves."""
-    name, context = detail["type"], detail.get("ctx", {})
+    name, context = detail["type"], {key: _whole(value) for key, value in detail.get("ctx", {}).items()}
     if name in ("value_error", "assertion_error"):
         text = str(context.get("error", "")) or "is not valid"
-        return Redactor(secrets).clean(text)
+        return Redactor(secrets).clean(text) if any(secret in text for secret in secrets) else text
     if name in ("literal_error", "enum"):
         return "must be " + _QUOTED.sub(r"`\1`", str(context.get("expected", "another value")))
     if name == "string_too_short":
@@ -143,6 +143,11 @@ def sentence(detail: ErrorDetails, secrets: Iterable[str] = ()) -> str:
     if name in _SENTENCES:
         return _SENTENCES[name].format_map(context)
     return next((text for start, text in _BY_BEGINNING.items() if name.startswith(start)), "is not valid")
+
+
+def _whole(value: object) -> object:
+    """Write a bound as people do: 1, not 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _hint(details: Sequence[ErrorDetails], place: Node) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from startupctl.nodes import Entry, Node
 
 Model = TypeVar("Model", bound=BaseModel)
-MAX_SUGGESTIONS = 100  # looking for near names costs a millisecond each
+MAX_COMPARED = 30_000  # names; looking for near ones takes some 20 microseconds each
 FILE_SUFFIX = "_file"
 
 _UNFILLED = object()
@@ -33,16 +33,18 @@ class Reading:
         """Begin with nothing found."""
         self.lookup = lookup
         self.problems: list[Problem] = []
-        self._suggestions = MAX_SUGGESTIONS
+        self._left_to_compare = MAX_COMPARED
 
     def report(self, what: str, where: KeyPath = (), hint: str = "", node: Node | None = None) -> None:
         """Add a problem at a node."""
         self.problems.append(Problem(what, dotted(where), hint, node.mark if node else None))
 
     def near(self, name: str, known: Collection[str]) -> str:
-        """Return a hint that names the nearest known name; nothing after the first hundred."""
-        self._suggestions -= 1
-        return near_hint(name, known) if self._suggestions >= 0 else ""
+        """Return a hint that names the nearest known name; nothing when very many were looked for before."""
+        if self._left_to_compare <= 0:
+            return ""
+        self._left_to_compare -= len(known)
+        return near_hint(name, known)
 
     def text(self, node: Node, where: KeyPath) -> str | None:
         """Return the text of a scalar with its variables filled; None, reported, when it has none."""
@@ -97,16 +99,21 @@ def fit(
     try:
         return Fitted(model.model_validate(values), not fitting.silent)
     except ValidationError as error:
-        reading.problems += read_findings(error, node, where, fitting.silent, fitting.lookup.secrets)
+        secrets = fitting.lookup.secrets | fitting.secrets
+        reading.problems += read_findings(error, node, where, fitting.silent, secrets)
         return Fitted(None, whole=False)
 
 
 class _Fitting:
-    """One mapping on its way into a model; `silent` are the places in it that need no further problem."""
+    """One mapping on its way into a model.
+
+    `silent` are the places in it that need no further problem, `secrets` what is written at secret keys.
+    """
 
     def __init__(self, reading: Reading, lookup: Lookup, where: KeyPath) -> None:
         self.reading, self.lookup, self.where = reading, lookup, where
         self.silent: list[KeyPath] = []
+        self.secrets: set[str] = set()
 
     def table(
         self, model: type[BaseModel], node: MappingNode, path: KeyPath, also: Collection[str] = ()
@@ -116,10 +123,11 @@ class _Fitting:
         for name, entry in node.entries.items():
             stem = name.removesuffix(FILE_SUFFIX)
             if name in keys:
-                shape = keys[name].shape
-                value = self.value(entry.value, shape, (*path, name))
-                if value is not _UNFILLED and (value is not None or shape.nullable):
+                value = self.value(entry.value, keys[name].shape, (*path, name))
+                if value is not _UNFILLED and (value is not None or keys[name].shape.nullable):
                     values[name] = value
+                if keys[name].secret and isinstance(value, str):
+                    self.secrets.add(value)
             elif stem != name and stem in keys and keys[stem].secret:
                 values |= self._from_file(stem, entry, node, path)
             else:

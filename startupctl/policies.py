@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from startupctl.fields import PositiveSeconds, Seconds
+from startupctl.keys import Keys
 from startupctl.model import Backoff, Breaker, Policy
 from startupctl.nodes import MappingNode
 from startupctl.settings import BUILT_IN, Setting
@@ -19,10 +20,8 @@ DATABASE_TIMEOUT = 60.0  # seconds
 _DEFAULT = Policy()
 
 
-class PolicyKeys(BaseModel):
+class PolicyKeys(Keys):
     """How a component is tried; the keys of `defaults:`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     timeout: PositiveSeconds = Field(
         default=_DEFAULT.timeout,
@@ -113,7 +112,7 @@ def _leaves(keys: PolicyKeys) -> list[tuple[str, Any]]:
     leaves: list[tuple[str, Any]] = []
     for name in PolicyKeys.model_fields:
         value = getattr(keys, name)
-        if isinstance(value, BaseModel):
+        if isinstance(value, Keys):
             leaves += [(f"{name}.{key}", getattr(value, key)) for key in type(value).model_fields]
         else:
             leaves.append((name, value))

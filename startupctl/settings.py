@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from startupctl.errors import Problem
 from startupctl.fields import PositiveSeconds, PriorityField, Seconds
 from startupctl.findings import sentence
+from startupctl.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +47,8 @@ class Setting:
     origin: str
 
 
-class Overrides(BaseModel):
+class Overrides(Keys):
     """Values that flags and variables may give."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     timeout: PositiveSeconds | None = None
     db_timeout: PositiveSeconds | None = None

@@ -6,7 +6,7 @@ import pytest
 
 from support import Services, make_run
 
-pytest_plugins = ["servers.fixtures"]
+pytest_plugins = ["manifests", "servers.fixtures"]
 
 
 @pytest.fixture
