@@ -10,7 +10,6 @@ import uuid
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from startupctl.databases.clickhouse_codes import CLASS_OF_NUMBER
 from startupctl.databases.clickhouse_embedded import open_embedded, quote_string
 from startupctl.databases.session import StatementFailed, end_if_cancelled
 from startupctl.diagnosis import FailureClass
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0  # seconds a killed statement may take to end
 ENDLESS = 366 * 86400  # seconds; the driver computes with it, so it must be a number
-# what may go better when it is tried again: timeouts, limits, network, Keeper
-TRANSIENT = frozenset({159, 164, 202, 203, 209, 210, 216, 225, 236, 241, 242, 319, 364, 394, 425, 439, 519, 999})
+# what may go better when it is tried again: timeouts, memory, network, Keeper, killed
+TRANSIENT = frozenset({159, 209, 210, 216, 236, 241, 242, 319, 394, 425, 439, 519, 999})
+CONTENTION = frozenset({202, 203, 364})  # limits on what runs at once
 
 
 class ClickHouseSession(Protocol):
@@ -146,8 +146,14 @@ def failed(number: int | None, said: str) -> StatementFailed:
     """Return a failed statement by the number of the exception; without one nobody knows what became of it."""
     if not number:
         return StatementFailed("", said, FailureClass.TRANSIENT, lost=True)
-    transient = FailureClass.TRANSIENT if number in TRANSIENT else FailureClass.PERMANENT
-    return StatementFailed(str(number), said, CLASS_OF_NUMBER.get(number, transient))
+    return StatementFailed(str(number), said, failure_of(number))
+
+
+def failure_of(number: int) -> FailureClass:
+    """Return how a failed statement behaves when it is tried again."""
+    if number in CONTENTION:
+        return FailureClass.CONTENTION
+    return FailureClass.TRANSIENT if number in TRANSIENT else FailureClass.PERMANENT
 
 
 def _translated(call: Any, *args: Any, **keys: Any) -> Any:
