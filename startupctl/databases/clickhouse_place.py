@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,8 @@ def is_true(text: str | None) -> bool:
 
 def _server(url: Url) -> ClickHouseServer:
     secure = _is_secure(url)
+    if not re.fullmatch(r"[!-~]*", url.param("access_token") or ""):
+        raise ValueError("`access_token` holds a character that HTTP does not allow")
     return ClickHouseServer(
         endpoint=Endpoint(url.host or "localhost", url.port or default_port(secure=secure)),
         secure=secure,

@@ -12,6 +12,7 @@ from startupctl.failures import NotThisProtocol
 from startupctl.fields import Endpoint, Secret
 from startupctl.wire.http import request
 from startupctl.wire.http_message import HttpRequest
+from startupctl.wire.proxy import basic_credential
 from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Row = list[str | None]
 CODE_HEADER = "X-ClickHouse-Exception-Code"
 TAG_HEADER = "X-ClickHouse-Exception-Tag"
 _CODE = re.compile(r"Code: (\d+)")
+_PLAIN = re.compile(r"([!-~]([ -~]*[!-~])?)?")
 _LAST_WORDS = re.compile(rb"(?:^|\n)(Code: \d+[.,][^\n]* DB::Exception: [^\n]*\((?:version |[A-Z_]+\))[^\n]*)\n?\Z")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
@@ -121,12 +123,16 @@ def _unescape(cell: str) -> str | None:
 
 
 def _credentials(server: ClickHouseServer) -> dict[str, str]:
-    """Return the headers of token, or user and password; without a user the server takes `default`."""
-    user = server.user or ("default" if server.password else "")
-    token = server.options.get("access_token")
-    headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": server.password.reveal()} if user else {}
-    headers |= {"Authorization": f"Bearer {token}"} if token else {}
-    return {name: value.encode().decode("latin-1") for name, value in headers.items()}
+    """Return the headers of token, or user and password; without a user the server takes `default`.
+
+    What a header cannot hold, as spaces at the ends or letters beyond ASCII, goes as a Basic credential.
+    """
+    user, password = server.user or ("default" if server.password else ""), server.password.reveal()
+    if token := server.options.get("access_token"):
+        return {"Authorization": f"Bearer {token}"}
+    if _PLAIN.fullmatch(user) and _PLAIN.fullmatch(password):
+        return {"X-ClickHouse-User": user, "X-ClickHouse-Key": password} if user else {}
+    return {"Authorization": basic_credential(user, password)}
 
 
 def _raise_error(answer: HttpAnswer, endpoint: Endpoint) -> None:

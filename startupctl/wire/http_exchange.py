@@ -32,7 +32,11 @@ class Exchange:
 
     def handle(self) -> socket.socket:
         """Return a second handle on the connection: shutting it down ends a read that another thread waits in."""
-        return self._sock.dup()
+        try:
+            return self._sock.dup()
+        except OSError as error:  # no descriptor is left
+            self._sock.close()
+            raise self.explain(error) from error
 
     def perform(self) -> HttpAnswer:
         """Do it all, blocking, and close the socket."""

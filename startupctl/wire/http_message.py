@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from startupctl.wire.proxy import ENVIRONMENT
+from startupctl.wire.proxy import ENVIRONMENT, authority
 from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class HttpRequest:
     @property
     def authority(self) -> str:
         """The Host header: the port is left out where it is the scheme's own."""
-        return str(self.endpoint).removesuffix(f":{DEFAULT_PORTS[self.scheme]}")
+        return authority(self.endpoint).removesuffix(f":{DEFAULT_PORTS[self.scheme]}")
 
 
 @dataclass(frozen=True, slots=True)

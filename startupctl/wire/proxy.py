@@ -105,11 +105,11 @@ async def reach_proxy(run: Run, proxy: Proxy, wanted: Endpoint) -> socket.socket
 
 async def _tunnel_status(run: Run, sock: socket.socket, proxy: Proxy, wanted: Endpoint) -> int:
     loop = asyncio.get_running_loop()
-    headers = {"Host": str(wanted), **proxy.headers()}
-    lines = [f"CONNECT {wanted} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    headers = {"Host": authority(wanted), **proxy.headers()}
+    lines = [f"CONNECT {authority(wanted)} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     try:
         async with asyncio.timeout(run.left()):
-            await loop.sock_sendall(sock, "\r\n".join(lines).encode("latin-1"))
+            await loop.sock_sendall(sock, "\r\n".join(lines).encode())
             return await _read_status(sock)
     except (OSError, EOFError, ValueError) as error:  # TimeoutError is an OSError
         raise ProxyFailed(proxy.origin, wanted, proxy.endpoint, cause=error) from error
@@ -127,6 +127,12 @@ async def _read_status(sock: socket.socket) -> int:
     if not match:
         raise ValueError("not an HTTP proxy")
     return int(match[1])
+
+
+def authority(endpoint: Endpoint) -> str:
+    """Return host and port as HTTP writes them: a name beyond ASCII in its IDNA form."""
+    host = endpoint.host if endpoint.host.isascii() else endpoint.host.encode("idna").decode()
+    return str(Endpoint(host, endpoint.port))
 
 
 def _first_set(environ: Mapping[str, str], *names: str) -> str:
@@ -148,8 +154,12 @@ def _read_proxy(url: Url, origin: str, wanted: Endpoint) -> Proxy:
 
 
 def basic_authorization(url: Url) -> str:
-    """Return the userinfo of a URL as a Basic credential (RFC 7617), empty when there is none."""
+    """Return the userinfo of a URL as a Basic credential, empty when there is none."""
     if url.user is None and url.password is None:
         return ""
-    password = url.password.reveal() if url.password else ""
-    return "Basic " + b64encode(f"{url.user or ''}:{password}".encode()).decode()
+    return basic_credential(url.user or "", url.password.reveal() if url.password else "")
+
+
+def basic_credential(user: str, password: str) -> str:
+    """Return the value of an Authorization header (RFC 7617), in UTF-8."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()

@@ -83,8 +83,16 @@ def test_chdb_is_a_folder_or_memory(url, engine, where):
 
 
 @pytest.mark.parametrize(
-    "url", ["clickhouse+native://h", "tcp://h", "postgresql://h", "clickhouse://a:1,b:2/db", "chdb://folder/db"]
+    "url",
+    [
+        "clickhouse+native://h",
+        "tcp://h",
+        "postgresql://h",
+        "clickhouse://a:1,b:2/db",
+        "chdb://folder/db",
+        "clickhouse://h?access_token=a%0Ab",
+    ],
 )
 def test_other_urls_are_refused(url):
-    with pytest.raises(ValueError, match=r"scheme must be|one host only|three slashes"):
+    with pytest.raises(ValueError, match=r"scheme must be|one host only|three slashes|access_token"):
         place(url)

@@ -371,6 +371,7 @@ def test_path_and_query_go_as_they_were_written(url, target):
         ("https", Endpoint("h", 443), "h"),
         ("https", Endpoint("h", 80), "h:80"),
         ("https", Endpoint("::1", 443), "[::1]"),
+        ("http", Endpoint("bücher.example", 8080), "xn--bcher-kva.example:8080"),
     ],
 )
 def test_the_host_header_leaves_out_the_port_of_the_scheme(scheme, endpoint, authority):
