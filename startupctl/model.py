@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from startupctl.fields import PositiveSeconds, Priority, PriorityField, Seconds
+from startupctl.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 MOMENTS = ("check", "init-db", "run", "serve", "library")
 
 
-class Backoff(BaseModel):
+class Backoff(Keys):
     """How long to wait between retries, in seconds; `jitter` is the share a wait may differ by."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     initial: Seconds = 1.0
     max: Seconds = 30.0
@@ -31,10 +30,8 @@ class Backoff(BaseModel):
     jitter: float = Field(default=0.2, ge=0, le=1)
 
 
-class Breaker(BaseModel):
+class Breaker(Keys):
     """After how many failed runs a component is left alone, and for how long."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     threshold: int = Field(default=3, ge=0)
     recovery_timeout: Seconds = 300.0
@@ -54,10 +51,8 @@ class Policy:
     breaker: Breaker = field(default_factory=Breaker)
 
 
-class Settings(BaseModel):
+class Settings(Keys):
     """The run as a whole: `settings:` of the manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     deadline: PositiveSeconds = Field(default=300.0, description="the whole run, readiness only")
     max_concurrent: int = Field(default=64, ge=1, description="attempts in flight; a waiting component holds no slot")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from startupctl.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,10 +15,8 @@ if TYPE_CHECKING:
 _TRUE, _FALSE = frozenset({"t", "true", "1"}), frozenset({"f", "false", "0"})
 
 
-class QueryExpect(BaseModel):
+class QueryExpect(Keys):
     """A statement that reads, and what it must return."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     sql: str = Field(min_length=1, description="a statement that reads")
     equals: bool | int | float | str | None = Field(

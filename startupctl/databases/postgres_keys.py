@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from startupctl.keys import Keys
 from startupctl.versions import VersionField
 
 Scalar = str | bool | int | float | None
-CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, serialize_by_alias=True)
 
 
-class CreateKeys(BaseModel):
+class CreateKeys(Keys):
     """How the database is created; the names are those of CREATE DATABASE."""
-
-    model_config = CONFIG
 
     owner: str = Field(default="", description="default: the role that creates it")
     template: str = Field(default="template0", description="the database it is a copy of")
@@ -33,10 +31,8 @@ CreateField = Annotated[
 ]
 
 
-class PoolKeys(BaseModel):
+class PoolKeys(Keys):
     """The connection pool of the service: what it may take of the server's connections."""
-
-    model_config = CONFIG
 
     min: int = Field(default=5, ge=0, description="connections held open")
     max: int = Field(default=20, ge=1, description="connections at most")
@@ -50,10 +46,8 @@ class PoolKeys(BaseModel):
         return self
 
 
-class QueryExpectation(BaseModel):
+class QueryExpectation(Keys):
     """A statement and what the first value of its first row must be."""
-
-    model_config = CONFIG
 
     sql: str = Field(min_length=1, pattern=r"^[^\x00]*$", description="run in a read-only transaction")
     equals: Scalar = Field(description="compared as a number, a bool or text, by its own type; null is NULL")
@@ -69,10 +63,8 @@ class QueryExpectation(BaseModel):
         return found == self.equals
 
 
-class PostgresExpect(BaseModel):
+class PostgresExpect(Keys):
     """What the server and the database must be."""
-
-    model_config = CONFIG
 
     version: VersionField | None = Field(default=None, description="a constraint on the server's version: `>=15`")
     writable: bool | None = Field(default=None, description="true: no standby, not read-only; false: the contrary")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import clickhouse_codes as codes
@@ -17,6 +17,7 @@ from startupctl.databases.clickhouse_place import EmbeddedEngine, default_port, 
 from startupctl.databases.clickhouse_signals import diagnose, for_lack_of, not_clickhouse
 from startupctl.diagnosis import Code, Diagnosis, Phase
 from startupctl.fields import Endpoint, Port, Secret, Url
+from startupctl.keys import Keys
 from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys
 from startupctl.queries import QueryExpect, first_value
@@ -37,20 +38,16 @@ _VERSION = re.compile(r"\d+\.\d+")
 _PARTS = frozenset({"host", "port", "database_name", "user", "password", "secure"})
 
 
-class ClickHouseCreate(BaseModel):
+class ClickHouseCreate(Keys):
     """How the database is created."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     engine: str = Field(
         default="", description="of the database, as `Atomic` or `Replicated('/db', '{shard}', '{replica}')`"
     )
 
 
-class ClickHouseExpect(BaseModel):
+class ClickHouseExpect(Keys):
     """What the server must be."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     version: VersionField | None = Field(default=None, description="a constraint on the server's version: `>=24.3`")
     query: QueryExpect | None = Field(default=None, description="a statement and the value it must return")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from startupctl import diagnoses
 from startupctl.check import Check, Facts, Unhealthy
@@ -20,6 +20,7 @@ from startupctl.databases.redis_tls import context_for, late_alert, speaks_plain
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.fields import Endpoint, Port, Secret, Url
+from startupctl.keys import Keys
 from startupctl.threads import in_thread
 from startupctl.versions import VersionField
 from startupctl.wire.resp import RedisError, Resp, log_in
@@ -38,10 +39,8 @@ Role = Annotated[
 ]
 
 
-class RedisExpect(BaseModel):
+class RedisExpect(Keys):
     """What the server must be."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     version: VersionField | None = Field(default=None, description="a constraint on the server's own version: `>=7.2`")
     role: Role | None = Field(default=None, description="`master` (also `primary`) or `replica`")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from startupctl.check import Check, Facts, Mode, Unhealthy
 from startupctl.databases import sqlite_codes as codes
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import Code, Diagnosis, FailureClass
+from startupctl.keys import Keys
 from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys
 from startupctl.queries import QueryExpect, first_value
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
     from startupctl.databases.session import Reader
 
 
-class SqliteExpect(BaseModel):
+class SqliteExpect(Keys):
     """What the database must contain."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     query: QueryExpect | None = Field(default=None, description="a statement and the value it must return")
 

@@ -6,9 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from startupctl.fields import Seconds, Url
+from startupctl.keys import Keys
 from startupctl.migrations.formats import AUTO, format_names
 
 if TYPE_CHECKING:
@@ -40,10 +41,8 @@ def _known_format(value: str) -> str:
 _FORMATS = WithJsonSchema({"type": "string", "enum": [AUTO, *format_names()]})
 
 
-class MigrationKeys(BaseModel):
+class MigrationKeys(Keys):
     """Where the migrations are and how they are applied; times in seconds, 0 means without limit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     dir: str = Field(min_length=1, description="directory of the files, relative to the manifest")
     format: Annotated[str, AfterValidator(_known_format), _FORMATS] = Field(

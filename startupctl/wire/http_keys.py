@@ -6,9 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from startupctl.fields import Secret, Url
+from startupctl.keys import Keys
 from startupctl.wire.http_status import excerpt
 from startupctl.wire.proxy import ENVIRONMENT, NO_PROXY
 
@@ -54,10 +55,8 @@ Headers = Annotated[dict[str, Secret], AfterValidator(_can_be_sent)]
 ProxyChoice = Annotated[Literal["env", "none"] | Url, BeforeValidator(_read_proxy, json_schema_input_type=str)]
 
 
-class HttpExpect(BaseModel):
+class HttpExpect(Keys):
     """What the answer must be; everything that is given must hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, serialize_by_alias=True)
 
     status: Statuses = Field(default=("2xx",), description="`200`, `2xx` or a list of them")
     header: dict[str, re.Pattern[str]] = Field(
