@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STAGGER = 0.2  # seconds between connects while none is answered: a dropped SYN is re-sent only after 1, 3, 7 s
 IN_FLIGHT = 3
+QUEUE_POLL = 0.025  # seconds between looks at the full queue of a unix socket
 MAX_SOCKET_PATH = 107  # bytes; sun_path of unix(7)
 
 ANSWERED = (0, errno.EISCONN)
@@ -37,24 +38,25 @@ async def connect(endpoint: Endpoint, run: Run) -> socket.socket:
     While nothing answers a new connect is started every 200 ms, at most three in flight: the first
     stays, for peers that are far away, the younger ones replace each other.
     """
-    end = min(run.deadline, time.monotonic() + run.connect_timeout)
+    started = time.monotonic()
+    end = min(run.deadline, started + run.connect_timeout)
     addresses = [_socket_file(endpoint, run)] if endpoint.path else await _resolve(endpoint, end)
     try:
         return await _Race(addresses, end).winner()
     except OSError as error:
-        seconds = run.connect_timeout if isinstance(error, TimeoutError) else 0
-        raise ConnectionBroken(endpoint, Phase.CONNECT, error, seconds=seconds) from error
+        raise ConnectionBroken(endpoint, Phase.CONNECT, error, seconds=time.monotonic() - started) from error
 
 
 async def _resolve(endpoint: Endpoint, end: float) -> list[Address]:
     literal = _literal(endpoint)
     if literal:
         return [literal]
+    started = time.monotonic()
     try:
-        async with asyncio.timeout(max(0.0, end - time.monotonic())):
+        async with asyncio.timeout(max(0.0, end - started)):
             found = await in_thread(socket.getaddrinfo, endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ConnectionBroken(endpoint, Phase.RESOLVE, error) from error
+    except (OSError, ValueError) as error:  # a name that cannot be sent to a resolver is a ValueError
+        raise ConnectionBroken(endpoint, Phase.RESOLVE, error, seconds=time.monotonic() - started) from error
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
@@ -82,7 +84,7 @@ class _Race:
         self._error: OSError = TimeoutError("no address answered")
 
     async def winner(self) -> socket.socket:
-        """Return the first socket that is connected; raises the last error when every address refused."""
+        """Return the first socket that is connected; raises an error when every address refused."""
         try:
             for number, address in enumerate(itertools.cycle(self._addresses), 1):
                 connected = self._start(address) or await self._wait(untried=number < len(self._addresses))
@@ -99,7 +101,7 @@ class _Race:
         try:
             sock = _open(address[0])
         except OSError as error:
-            self._error = error
+            self._keep(error)
             return None
         number = _begin(sock, address)
         if number in ANSWERED:
@@ -108,7 +110,7 @@ class _Race:
             self._flying.append(asyncio.ensure_future(_finish(sock, address)))
         else:
             sock.close()
-            self._error = OSError(number, os.strerror(number))
+            self._keep(OSError(number, os.strerror(number)))
         if len(self._flying) > IN_FLIGHT:
             _drop(self._flying.pop(1))
         return None
@@ -135,9 +137,14 @@ class _Race:
             if error is None:
                 yield task.result()
             elif isinstance(error, OSError):
-                self._error = error
+                self._keep(error)
             else:
                 raise error
+
+    def _keep(self, error: OSError) -> None:
+        """Keep the error that tells most: one address that refuses says more than another without a route."""
+        if self._error.errno != errno.ECONNREFUSED:
+            self._error = error
 
 
 def _open(family: int) -> socket.socket:
@@ -158,13 +165,22 @@ async def _finish(sock: socket.socket, address: Address) -> socket.socket:
     """Wait for a connect that has begun; the loop's own sock_connect takes it from there."""
     family, place = address
     try:
-        if family == socket.AF_UNIX:  # EAGAIN: its queue is full, and no event will tell when it is not
-            await asyncio.sleep(STAGGER)
-        await asyncio.get_running_loop().sock_connect(sock, place)
+        if family == socket.AF_UNIX:
+            await _queue(sock, place)
+        else:
+            await asyncio.get_running_loop().sock_connect(sock, place)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+async def _queue(sock: socket.socket, place: str) -> None:
+    """Ask again and again: a unix socket whose queue is full says EAGAIN, and no event tells when it no longer is."""
+    while True:
+        with suppress(BlockingIOError):
+            return sock.connect(place)
+        await asyncio.sleep(QUEUE_POLL)
 
 
 def _drop(*tasks: asyncio.Task[socket.socket]) -> None:
