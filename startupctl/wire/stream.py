@@ -66,7 +66,7 @@ class Stream:
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
         """Turn the connection into a TLS one; the certificate is checked as the context says."""
         self.phase = Phase.TLS
-        timeout = max(0.001, self._run.left())
+        timeout = self._run.left() + 1  # asyncio's own would call a mute peer an aborted connection
         await self._bounded(
             self._writer.start_tls(context, server_hostname=server_name or None, ssl_handshake_timeout=timeout)
         )
@@ -93,9 +93,10 @@ class Stream:
         return self._count(data)
 
     def close(self) -> None:
-        """Close without waiting for the peer."""
+        """Close without waiting for the peer, who may not read what is still to be sent."""
         transport = self._writer.transport
-        transport.abort() if self.encrypted else transport.close()
+        unsent = transport.get_write_buffer_size()
+        transport.abort() if self.encrypted or unsent else transport.close()
 
     def _count(self, data: bytes) -> bytes:
         self.received += len(data)
