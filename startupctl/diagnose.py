@@ -20,23 +20,30 @@ BY_ERRNO: dict[int, Code] = {
     errno.ECONNREFUSED: codes.REFUSED,
     errno.ENOENT: codes.REFUSED,
     errno.EHOSTUNREACH: codes.HOST_UNREACHABLE,
+    errno.EHOSTDOWN: codes.HOST_UNREACHABLE,
     errno.ENETUNREACH: codes.NET_UNREACHABLE,
+    errno.ENETDOWN: codes.NET_UNREACHABLE,
+    errno.EADDRNOTAVAIL: codes.NET_UNREACHABLE,
+    errno.EAFNOSUPPORT: codes.NET_UNREACHABLE,
     errno.EACCES: codes.BLOCKED_HERE,
     errno.EPERM: codes.BLOCKED_HERE,
     errno.EINVAL: codes.BLOCKED_HERE,
     errno.ENAMETOOLONG: codes.INVALID_VALUE,
-    errno.ETIMEDOUT: codes.CONNECT_TIMEOUT,
     errno.EMFILE: codes.NO_DESCRIPTORS,
     errno.ENFILE: codes.NO_DESCRIPTORS,
-    errno.ECONNRESET: codes.CLOSED_AT_ONCE,
-    errno.EPIPE: codes.CLOSED_AT_ONCE,
 }
 BY_EAI: dict[int, Code] = {
     socket.EAI_NONAME: codes.NAME_NOT_FOUND,
     socket.EAI_AGAIN: codes.RESOLVER_UNAVAILABLE,
     socket.EAI_FAIL: codes.RESOLVER_UNAVAILABLE,
     socket.EAI_NODATA: codes.NAME_WITHOUT_ADDRESS,
+    socket.EAI_ADDRFAMILY: codes.NAME_WITHOUT_ADDRESS,
+    socket.EAI_FAMILY: codes.NAME_WITHOUT_ADDRESS,
 }
+BY_SILENT_PHASE: dict[Phase, Code] = {
+    Phase.RESOLVE: codes.RESOLVER_UNAVAILABLE,
+    Phase.CONNECT: codes.CONNECT_TIMEOUT,
+}  # in the others somebody had accepted
 # X509_V_ERR_* of openssl/x509_vfy.h
 BY_VERIFY_CODE: dict[int, Code] = {
     9: codes.TLS_NOT_YET,
@@ -67,10 +74,8 @@ def diagnose(error: BaseException) -> Diagnosis | None:
     return None
 
 
-def _broken(error: ConnectionBroken) -> Diagnosis | None:
+def _broken(error: ConnectionBroken) -> Diagnosis:
     code, signal, said = _read(error)
-    if code is None:
-        return None
     facts: dict[str, Any] = {
         "endpoint": str(error.endpoint),
         "host": error.endpoint.host,
@@ -78,55 +83,50 @@ def _broken(error: ConnectionBroken) -> Diagnosis | None:
         "phase": error.phase,
         "received": error.received,
         "signal": signal,
-        "what": f"{error.endpoint} is longer than a socket's path may be (107 bytes)",
     }
+    if code is codes.INVALID_VALUE:
+        facts["what"] = f"{error.endpoint} is longer than a socket's path may be (107 bytes)"
     if error.phase is Phase.TLS:
         facts["now"] = datetime.now().astimezone().isoformat(timespec="seconds")
     return Diagnosis(code, facts, said=said, phase=error.phase, signal=signal)
 
 
-def _read(error: ConnectionBroken) -> tuple[Code | None, str, str]:
+def _read(error: ConnectionBroken) -> tuple[Code, str, str]:
     """Return code, signal and the words from outside that belong to it."""
     cause = error.cause
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return (
-            BY_VERIFY_CODE.get(cause.verify_code, codes.TLS_UNTRUSTED),
-            f"verify code {cause.verify_code}",
-            cause.verify_message,
-        )
-    if isinstance(cause, ssl.SSLError) and cause.reason in BY_TLS_REASON:
-        return BY_TLS_REASON[cause.reason], cause.reason, ""
-    if isinstance(cause, socket.gaierror):
-        return BY_EAI.get(cause.errno or 0, codes.NAME_NOT_FOUND), f"EAI {cause.errno}", ""
-    if isinstance(cause, UnicodeError):
-        return codes.BAD_NAME, "invalid name", ""
-    if isinstance(cause, TimeoutError) and cause.errno is None:
-        return (
-            (
-                codes.RESOLVER_UNAVAILABLE
-                if error.phase is Phase.RESOLVE
-                else codes.CONNECT_TIMEOUT
-                if error.phase is Phase.CONNECT
-                else codes.READ_TIMEOUT
-            ),
-            "timeout",
-            "",
-        )
+    number = getattr(cause, "errno", None)
+    match cause:
+        case ssl.SSLCertVerificationError():
+            code = BY_VERIFY_CODE.get(cause.verify_code, codes.TLS_UNTRUSTED)
+            return code, f"verify code {cause.verify_code}", cause.verify_message
+        case ssl.SSLError(reason=str(reason)) if reason in BY_TLS_REASON:
+            return BY_TLS_REASON[reason], reason, ""
+        case socket.gaierror():
+            return BY_EAI.get(number or 0, codes.RESOLVER_UNAVAILABLE), f"EAI {number}", ""
+        case ValueError() if error.phase is Phase.RESOLVE:
+            return codes.BAD_NAME, "invalid name", ""
+        case TimeoutError():
+            signal = f"errno {number}" if number else "timeout"
+            return BY_SILENT_PHASE.get(error.phase, codes.READ_TIMEOUT), signal, ""
     return _ended(error)
 
 
-def _ended(error: ConnectionBroken) -> tuple[Code | None, str, str]:
+def _ended(error: ConnectionBroken) -> tuple[Code, str, str]:
     """Read an end, a reset or an errno; before the first byte an end is a balancer's mark."""
     cause = error.cause
     number = getattr(cause, "errno", None)
-    signal = "end of stream" if isinstance(cause, EOFError) else f"errno {number}" if number else "reset"
+    unnumbered = (
+        "end of stream" if isinstance(cause, EOFError) else "reset" if isinstance(cause, OSError) else str(cause)
+    )
+    signal = f"errno {number}" if number else unnumbered
     if error.phase is Phase.TLS:
         return codes.TLS_BROKEN, getattr(cause, "reason", None) or signal, ""
     if isinstance(cause, EOFError | ConnectionResetError | BrokenPipeError):  # asyncio's own resets have no errno
         return (codes.RESET if error.received else codes.CLOSED_AT_ONCE), signal, ""
     if isinstance(cause, ssl.SSLError):
         return codes.RESET, cause.reason or "TLS", ""
-    return BY_ERRNO.get(number or 0), signal, ""
+    unlisted = codes.BLOCKED_HERE if error.phase is Phase.CONNECT else codes.RESET
+    return BY_ERRNO.get(number or 0, unlisted), signal, ""
 
 
 def _os_text(error: Exception) -> str:

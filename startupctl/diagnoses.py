@@ -41,7 +41,7 @@ HOST_UNREACHABLE = Code(
     "NET004",
     "host-unreachable",
     W,
-    "no route to host {endpoint} (errno 113)",
+    "no route to host {endpoint} ({signal})",
     "At once: a firewall answers with an ICMP message; after about 3 s: no such host on the network.",
     "check that the host is up and that no firewall rejects the connection",
 )
@@ -81,7 +81,7 @@ NET_UNREACHABLE = Code(
     "NET009",
     "net-unreachable",
     W,
-    "no network route to {endpoint} (errno 101)",
+    "no network route to {endpoint} ({signal})",
     "The network is not up yet or has no route there.",
     "check the routes of this host (`ip route get`)",
 )
