@@ -112,9 +112,9 @@ LOCK_UNSAFE = Code(
     "LCK003",
     "lock-unsafe",
     P,
-    "no component can lend a lock for these migrations",
-    "ClickHouse has no lock of its own; replicas that migrate at once would run the files twice.",
-    "name a component of kind postgres or redis in `migrations.lock`, and in `depends_on`",
+    "{what}",
+    "Replicas that migrate at once must wait for each other, so nothing was migrated.",
+    "{cure}",
 )
 
 MIGRATION_CODES: tuple[Code, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Code))

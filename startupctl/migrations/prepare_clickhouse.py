@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from startupctl.wire.clickhouse import ClickHouseServer
 
 DATABASE_EXISTS = "82"
+NO_LENDER = {
+    "what": "ClickHouse has no lock of its own, and no component can lend one for these migrations",
+    "cure": "name a component of kind postgres in `migrations.lock` and in `depends_on`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +151,5 @@ async def _borrowed(run: Run, name: str) -> AsyncIterator[Held]:
         try:
             held = await stack.enter_async_context(run.lock(name))
         except LookupError as error:
-            raise Unhealthy(Diagnosis(LOCK_UNSAFE)) from error
+            raise Unhealthy(Diagnosis(LOCK_UNSAFE, NO_LENDER)) from error
         yield held

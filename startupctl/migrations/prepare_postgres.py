@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from startupctl.check import Mode
+from startupctl.check import Mode, Unhealthy
 from startupctl.databases.session import StatementFailed
-from startupctl.diagnosis import FailureClass
+from startupctl.diagnosis import Diagnosis, FailureClass
+from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT, DEFAULT_TABLE
 from startupctl.migrations.ledger import this_process
 from startupctl.migrations.on_postgres import PostgresLedger
@@ -32,6 +34,11 @@ DATABASE_MISSING = "3D000"
 # the usual maintenance database is not there, or not for this role
 MAINTENANCE_CLOSED = frozenset({DATABASE_MISSING, "42501", "55000"})
 
+ROOM_TIMEOUT = 10.0  # seconds until a connection beside the lock's must answer
+NO_ROOM = {
+    "what": "a second connection gets no answer while the first holds the lock: a pooler has room for one",
+    "cure": "set `migrations.url` to the server itself, past the pooler, or enlarge its pool",
+}
 HOST_SHOWN = 40  # the server keeps 63 bytes of an application name
 
 
@@ -100,7 +107,7 @@ class PostgresPreparation:
             standing = await survey(run, self.migrations, ledger, session)
             met = self.direct.proven(encrypted=bool(session.tls) and self.direct == self.place)
         return await upgrade(
-            run, self.migrations, ledger, standing, lock=self._lock(run, met), session=driver_session(met, run)
+            run, self.migrations, ledger, standing, lock=self._lock(run, met), session=_beside_lock(met, run)
         )
 
     async def _create(self, run: Run, keys: CreateKeys) -> bool:
@@ -148,6 +155,18 @@ class PostgresPreparation:
                 owner = f" owned by `{keys.owner}`" if keys.owner else ""
                 said = f"role `{place.user}` may not create a database{owner}"
                 raise StatementFailed("42501", said, FailureClass.PERMANENT)
+
+
+@asynccontextmanager
+async def _beside_lock(place: PgTarget, run: Run) -> AsyncIterator[PostgresSession]:
+    """Connect while the lock is held; raises Unhealthy (LCK003) when a pooler has no second connection for us."""
+    async with driver_session(place, run) as session:
+        try:
+            async with asyncio.timeout(ROOM_TIMEOUT):
+                await session.execute("SELECT 1")
+        except TimeoutError as error:
+            raise Unhealthy(Diagnosis(LOCK_UNSAFE, NO_ROOM)) from error
+        yield session
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from startupctl.check import Mode, Unhealthy
+from startupctl.diagnosis import FailureClass
 from startupctl.kinds.clickhouse import ClickHouse
 from startupctl.migrations.lock import HeldLock
 from support import make_run, race_processes
@@ -162,6 +163,34 @@ async def test_a_statement_is_killed_before_the_process_leaves(tmp_path, service
             "SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow(1)%numbers(30)%' AND query NOT LIKE '%count()%'"
         ) == [["0"]]
         assert await reader.rows("SELECT state, statement_no FROM startupctl_migrations FINAL") == [["running", "0"]]
+
+
+@pytest.mark.anyio
+async def test_a_connection_lost_in_the_middle_leaves_the_file_in_doubt(wanted, preparing, write, clickhouse):
+    write(FILES)
+    await wanted.prepare(preparing)
+    write({"3_more.sql": "SELECT 1;\nSELECT sleep(2);\n"})
+    work = asyncio.create_task(wanted.prepare(preparing))
+    await asyncio.sleep(0.8)
+    clickhouse.fault("rst", count=1)  # meets the row that would say that it is done
+    found = (await refusal(work)).diagnosis
+    assert (found.code.code, found.failure) == ("MIG002", FailureClass.TRANSIENT)
+    found = (await refusal(wanted.prepare(preparing))).diagnosis
+    assert found.code.code == "MIG003"
+    assert "1 of its 2 statements" in found.summary
+
+
+@pytest.mark.anyio
+async def test_a_second_time_no_driver_is_imported(wanted, write, tmp_path, clickhouse, preparing):
+    write(FILES)
+    await wanted.prepare(preparing)
+    names = "[name for name in ('clickhouse_connect', 'chdb', 'psycopg') if name in sys.modules]"
+    check = (
+        RACER.replace("print(json.dumps(", "facts = (").replace(", run)))", ", run))")
+        + f"print(json.dumps([facts, {names}]))"
+    )
+    [(facts, drivers)] = race_processes(1, check, tmp_path, str(clickhouse.url(wanted.place.database)))
+    assert (facts["migrations"]["already"], drivers) == (2, [])
 
 
 RACER = """

@@ -441,6 +441,29 @@ async def test_a_transaction_pooler_is_in_nobodys_way(
     assert facts["migrations"]["applied"] == [*FILES, "3_index.sql"]
 
 
+@pytest.mark.anyio
+async def test_a_pooler_with_room_for_one_is_told(
+    postgres, on_postgres, pgbouncer, preparing, write, fresh_database, monkeypatch
+):
+    monkeypatch.setattr("startupctl.migrations.prepare_postgres.ROOM_TIMEOUT", 0.5)
+    write(FILES)
+    pooled = on_postgres(fresh_database, server=pgbouncer(postgres, pool_size=1))
+    found = (await refusal(pooled.carry_out(preparing))).diagnosis
+    assert (found.code.code, found.failure) == ("LCK003", FailureClass.PERMANENT)
+    assert "`migrations.url`" in found.hint
+    facts = await replace(pooled, direct=on_postgres(fresh_database).place).carry_out(preparing)
+    assert facts["migrations"]["applied"] == list(FILES)
+
+
+@pytest.mark.anyio
+async def test_the_reason_of_a_refused_driver_is_the_servers(on_postgres, preparing, write, fresh_database):
+    write(FILES)
+    wrong = on_postgres(fresh_database, password="not-the-s3cret").place
+    with pytest.raises(PgError) as caught:
+        await replace(on_postgres(fresh_database), direct=wrong).carry_out(preparing)
+    assert caught.value.sqlstate == "28P01"
+
+
 # -- as the kind has it ------------------------------------------------------------------------
 
 
