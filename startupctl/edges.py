@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from startupctl.errors import Problem
+from startupctl.findings import dotted
 from startupctl.fitting import fit
 from startupctl.graph import find_cycles
 from startupctl.keys import Keys
@@ -55,7 +56,7 @@ def check_edges(components: Mapping[str, Component], names: Collection[str], rea
         for need in component.depends_on:
             what, hint = _fault(component, need, components, names, reading)
             if what:
-                where = f"components.{component.name}.depends_on"
+                where = dotted(("components", component.name, "depends_on"))
                 reading.problems.append(Problem(what, where, hint, component.edge_marks[need]))
     enabled = {name: component for name, component in components.items() if component.enabled}
     edges = {name: [need for need in one.depends_on if need != name] for name, one in enabled.items()}
@@ -99,7 +100,8 @@ def _fault(
 
 
 def _cycle_problem(cycle: list[str], components: Mapping[str, Component]) -> Problem:
-    edges = [(name, need, components[name].edge_marks[need]) for name, need in pairwise(cycle)]
-    where, mark = f"components.{cycle[0]}.depends_on", edges[0][2]
+    edges = [(shown(name), shown(need), components[name].edge_marks[need]) for name, need in pairwise(cycle)]
+    where, mark = dotted(("components", cycle[0], "depends_on")), edges[0][2]
     lines = "; ".join(f"{name} needs {need} at {place}" for name, need, place in edges)
-    return Problem(f"dependency cycle {' -> '.join(cycle)} ({lines})", where, "remove one of these edges", mark)
+    what = f"dependency cycle {' -> '.join(map(shown, cycle))} ({lines})"
+    return Problem(what, where, "remove one of these edges", mark)

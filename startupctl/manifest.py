@@ -103,7 +103,7 @@ def _with_profile(root: MappingNode, profile: str | None, reading: Reading) -> M
     if profile is None:
         return root
     if profile not in profiles:
-        hint = reading.near(profile, profiles) or f"there are: {', '.join(profiles) or 'none'}"
+        hint = reading.near(profile, profiles) or f"there are: {', '.join(map(shown, profiles)) or 'none'}"
         reading.report(f"no profile is called `{shown(profile)}`", ("profiles",), hint, root.get("profiles") or root)
         return root
     return merge(root, in_profile(profiles[profile], profile))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,8 +12,10 @@ LONGEST = 64  # characters of a name; the search is quadratic in them
 
 def near_hint(name: str, known: Iterable[str]) -> str:
     """Return `did you mean priority?`, or nothing when no known name is near."""
+    from difflib import get_close_matches
+
     near = get_close_matches(name, known, 1) if len(name) <= LONGEST else ()
-    return f"did you mean {near[0]}?" if near else ""
+    return f"did you mean {shown(near[0])}?" if near else ""
 
 
 def shown(name: str) -> str:

@@ -283,6 +283,19 @@ def test_values_of_variables_are_read_by_the_type_of_the_key(desk):
     assert (check.anything, check.either) == (["12", 12], True)
 
 
+def test_names_from_the_file_cannot_write_to_the_terminal(desk):
+    name = '"\\e[31mred"'
+    lines = desk.problems(
+        f"version: 1\n{name}: 1\nprofiles: {{{name}: 1}}\ncomponents:\n"
+        f"  {name}: {{kind: sample, depends_on: [{name}]}}\n"
+        f"  b: {{kind: {name}, depends_on: [{name}, '${{A}}', c, redd]}}\n"
+        f"  c: {{kind: sample, depends_on: [b], inner: {{{name}: 1}}, mode: {name}}}\n",
+        profile="x",
+    )
+    assert len(lines) > 8
+    assert "\x1b" not in "".join(lines)
+
+
 # secrets
 
 
