@@ -92,5 +92,4 @@ async def kept(held: HeldLock) -> AsyncIterator[HeldLock]:
         yield held
     finally:
         heartbeat.cancel()
-        with suppress(asyncio.CancelledError):
-            await heartbeat
+        await asyncio.wait([heartbeat])  # unlike `await heartbeat` it keeps its cancellation and ours apart
