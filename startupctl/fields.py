@@ -31,6 +31,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)")
 _SECRET_NAME = re.compile(r"PASS|PWD|SECRET|TOKEN|KEY|CREDENTIAL|DSN", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}", re.ASCII)  # a name may begin like that too
 MAX_PORT = 65535
 
 
@@ -165,7 +166,7 @@ class Endpoint(_Parsed):
     @property
     def is_local(self) -> bool:
         """Whether what is sent there stays on this machine: a unix socket or a loopback address."""
-        return bool(self.path) or self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return bool(self.path) or self.host in ("localhost", "::1") or bool(_LOOPBACK.fullmatch(self.host))
 
     def __str__(self) -> str:
         """Return the form `parse` reads."""
