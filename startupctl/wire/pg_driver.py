@@ -75,8 +75,8 @@ async def open_driver_session(target: PgTarget, run: Run) -> AsyncIterator[Drive
     except errors.Error as error:
         raise DriverFailed(target, str(error), invalid=True) from error
     connection = await in_thread(_started, text.encode())
+    await _connected(connection, target, run)
     try:
-        await _connected(connection, target, run)
         yield DriverSession(connection, target, run)
     finally:
         connection.finish()
@@ -95,6 +95,7 @@ def _started(text: bytes) -> pq.abc.PGconn:
 
 
 async def _connected(connection: pq.abc.PGconn, target: PgTarget, run: Run) -> None:
+    """Go through with connecting; closes the connection when that fails."""
     from psycopg.pq import ConnStatus, PollingStatus
 
     started = time.monotonic()
@@ -102,13 +103,32 @@ async def _connected(connection: pq.abc.PGconn, target: PgTarget, run: Run) -> N
     try:
         async with asyncio.timeout(run.left()):
             while status in (PollingStatus.READING, PollingStatus.WRITING):
-                await _ready(connection.socket, reading=status == PollingStatus.READING)
-                status = PollingStatus(await in_thread(connection.connect_poll))  # resolves the name of the next host
+                status = PollingStatus(await _step(connection, reading=status == PollingStatus.READING))
     except TimeoutError as error:
         seconds = time.monotonic() - started
         raise ConnectionBroken(target.endpoint, Phase.GREET, error, seconds=seconds) from error
     if status != PollingStatus.OK:
-        raise await _why(text_of(connection.error_message), target, run)
+        text = text_of(connection.error_message)
+        connection.finish()
+        raise await _why(text, target, run)
+
+
+async def _step(connection: pq.abc.PGconn, *, reading: bool) -> int:
+    """Wait for the socket and go on, on a thread: it resolves the name of the next host.
+
+    When the caller is cancelled meanwhile the connection is closed as soon as the thread has left it.
+    """
+    try:
+        await _ready(connection.socket, reading=reading)
+    except asyncio.CancelledError:
+        connection.finish()
+        raise
+    polling = asyncio.ensure_future(in_thread(connection.connect_poll))
+    try:
+        return await asyncio.shield(polling)
+    except asyncio.CancelledError:
+        polling.add_done_callback(lambda _: connection.finish())
+        raise
 
 
 async def _ready(socket: int, *, reading: bool) -> None:

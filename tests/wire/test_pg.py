@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import psutil
 import pytest
 
 from servers import peers
@@ -120,15 +121,42 @@ async def test_a_statement_that_outlives_the_attempt_is_a_broken_connection(plac
     assert caught.value.phase is Phase.QUERY
 
 
-async def test_a_cancelled_check_closes_its_connection(place, postgres):
+async def test_a_cancelled_statement_closes_its_connection(place, postgres):
     async def work():
         async with open_session(place, make_run(30)) as session:
             await session.rows("SELECT pg_sleep(30) /* cancelled */")
 
+    before = connections_to(postgres.port)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(work(), 0.5)
-    # the server notices a closed connection when it writes; what is tested is that no socket of ours stays
+    await closed(postgres.port, before)
     postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%/* cancelled */'")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.003, 0.1])
+@pytest.mark.parametrize("query", ["", "?sslsni=0"])
+async def test_cancelled_while_connecting_it_closes_its_connection(seconds, query, peer):
+    async def work():
+        async with open_session(target(f"postgresql://a:b@127.0.0.1:{port}/x{query}"), make_run(30)):
+            pass
+
+    port = peer(peers.hang)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(work(), seconds)
+    await closed(port)
+
+
+def connections_to(port):
+    """Count the connections of this process that lead there."""
+    return sum(bool(found.raddr) and found.raddr.port == port for found in psutil.Process().net_connections("tcp"))
+
+
+async def closed(port, before=0, seconds=5):
+    """Return when no more connections lead there than before."""
+    end = time.monotonic() + seconds
+    while connections_to(port) > before:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
 
 
 # TLS

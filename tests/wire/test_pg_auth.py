@@ -34,9 +34,10 @@ async def test_a_clear_text_password_is_sent_where_nobody_can_listen(host, encry
     assert await login(host, encrypted=encrypted).answer(CLEAR_TEXT_REQUEST) == b"p\0\0\0\x07pw\0"
 
 
-async def test_a_clear_text_password_never_leaves_for_another_host_without_tls():
+@pytest.mark.parametrize("host", ["192.0.2.1", "db.example", "127.0.0.1.example", "127.example", "localhost.example"])
+async def test_a_clear_text_password_never_leaves_for_another_host_without_tls(host):
     with pytest.raises(LoginRefused) as caught:
-        await login().answer(CLEAR_TEXT_REQUEST)
+        await login(host).answer(CLEAR_TEXT_REQUEST)
     assert caught.value.reason is Refusal.CLEAR_TEXT
     assert "pw" not in str(caught.value)
 
