@@ -8,6 +8,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
@@ -67,7 +68,8 @@ def _group() -> Any:
     app = typer.Typer(name=PROGRAM, help=HELP, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
     app.callback()(_callback)
     group = get_command(app)
-    group.commands = CommandFolder()  # type: ignore[attr-defined]  (an app with a callback is a group)
+    assert isinstance(group, TyperGroup)  # an app with a callback is one
+    group.commands = CommandFolder()
     return group
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from startupctl.cli.listening import Listeners, open_listeners
-from startupctl.cli.outputs import FOR_PEOPLE, Output, parse_outputs
+from startupctl.cli.outputs import Output, parse_outputs
 from startupctl.engine import Options, Stop, run_plan
 from startupctl.manifest import load_manifest
 from startupctl.outcome import Verdict
 from startupctl.plan import Selection, make_plan
 from startupctl.redact import Redactor, environment_secrets
+from startupctl.reports.text import shown_indented, tamed
 from startupctl.verdict import SIGNAL_BASE, Exit
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def execute(job: Job, manifest: ManifestFlags, select: SelectFlags, how: RunFlag
         listeners = open_listeners(output, plan, quiet=output.quiet or job.healthcheck)
         stack.callback(listeners.close)
         report = asyncio.run(_under_signals(plan, options, listeners))
-    if report.bug and not any(one.format in FOR_PEOPLE and one.path is None for one in outputs):
-        sys.stderr.write(report.bug)
+    sys.stderr.writelines(f"{tamed(shown_indented(line))}\n" for line in report.bug.splitlines())
     if job.healthcheck:
         return _healthcheck(report)
     return _write(report, _due(outputs, output, report), color=not output.no_color)

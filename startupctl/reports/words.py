@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from startupctl.outcome import Status
-from startupctl.reports.text import shown, shown_indented, span, times
+from startupctl.reports.text import shown, span, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,8 @@ def closing(report: Report) -> Iterator[Line]:
     for outcome in report.outcomes.values():
         for warned in outcome.warnings:
             yield Line(Role.WARNING, 0, f"warning: {shown(outcome.name)}: {shown(warned.text)} [{warned.code}]")
-    yield from _bug_lines(report.bug)
+    if report.bug:
+        yield Line(Role.BUG, 0, "this is a bug in startupctl, please report it with the traceback on stderr")
 
 
 def verdict_words(report: Report) -> str:
@@ -150,9 +151,3 @@ def _root_lines(root: Outcome, skipped: list[str]) -> Iterator[Line]:
     yield Line(Role.ADVICE, 1, f"more: startupctl explain {diagnosis.code.code}")
     if skipped:
         yield Line(Role.CONSEQUENCE, 1, f"skipped because of it: {', '.join(skipped)}")
-
-
-def _bug_lines(bug: str) -> Iterator[Line]:
-    if bug:
-        yield Line(Role.BUG, 0, "this is a bug in startupctl, please report it with what follows")
-        yield from (Line(Role.BUG, 1, shown_indented(line)) for line in bug.splitlines())
