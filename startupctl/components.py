@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -40,7 +40,7 @@ class ComponentKeys(PolicyKeys):
 
     priority: PriorityField = Field(default=Priority.HIGH, description="CRITICAL, HIGH, MEDIUM or LOW, in any case")
     when: Annotated[tuple[Moment, ...], BeforeValidator(_as_list, json_schema_input_type=list[Moment] | Moment)] = (
-        Field(default=MOMENTS, min_length=1, description="the moments it takes part in; default: all")
+        Field(default=get_args(Moment), min_length=1, description="the moments it takes part in; default: all")
     )
     enabled: bool = Field(default=True, description="false: as if it were not there, its variables are not resolved")
     tags: tuple[str, ...] = Field(default=(), description="names for --tag")
@@ -128,5 +128,6 @@ class ComponentReader:
         fitted = fit(kind, own, where, self.reading, lookup=lookup, also=RESERVED, outside=pool)
         if not fitted.whole:
             return None
-        self.reading.lookup.secrets.update(fitted.model.secrets())
-        return fitted.model
+        check: Check = fitted.model
+        self.reading.lookup.secrets.update(check.secrets())
+        return check

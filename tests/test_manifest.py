@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from manifests import HEAD
+from startupctl.components import Moment
 from startupctl.errors import ManifestError
 from startupctl.fields import Priority
 from startupctl.manifest import load_manifest
@@ -16,6 +18,10 @@ from startupctl.model import MOMENTS
 
 pytestmark = pytest.mark.usefixtures("sample_kinds")
 ONE = HEAD + "  it: {kind: sample}\n"
+
+
+def test_the_moments_of_a_manifest_are_those_of_the_model():
+    assert get_args(Moment) == MOMENTS
 
 
 def test_a_whole_manifest(desk):
