@@ -122,7 +122,9 @@ class Lookup:
             raise Unfilled([Missing(str(refused))]) from None
 
     def _join(self, parts: tuple[Part, ...], folder: Path, userinfo: range) -> str:
-        filled, missing, at = [], [], 0
+        filled: list[str] = []
+        missing: list[Missing] = []
+        at = 0
         for part in parts:
             try:
                 value = part if isinstance(part, str) else self._value(part, folder)

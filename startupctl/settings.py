@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -39,8 +38,7 @@ _SERVICE_NAME = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_|$)")
 _SERVICE_VALUE = re.compile(r"(tcp|udp|sctp)://")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """A value and where it came from: `flag --deadline`, `env STARTUP_MAX_RETRIES`, `startup.yaml:4:13`, `default`."""
 
     value: Any

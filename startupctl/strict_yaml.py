@@ -144,18 +144,19 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         self._count(event, 1)
-        place, text = event.start_mark, event.value
+        line, column = _start(event)
+        text = event.value
         if "\0" in text:
             raise _Refused(Problem("a NUL character cannot stand in a manifest", mark=self._mark(event)))
         plain = event.implicit[0] and not event.style
-        self._add(ScalarNode(self.source, place.line + 1, place.column + 1, text, plain), event.anchor, 1, 0)
+        self._add(ScalarNode(self.source, line, column, text, plain), event.anchor, 1, 0)
 
     def _count(self, event: yaml.NodeEvent, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
             what = f"holds more than {MAX_NODES:,} values, what aliases stand for included"
             raise _Refused(Problem(what, mark=self._mark(event)))
-        if not isinstance(event, yaml.AliasEvent) and event.tag:
+        if getattr(event, "tag", None):  # an alias has none
             what, hint = "tags have no meaning in a manifest", "remove it; the key decides the type"
             raise _Refused(Problem(what, hint=hint, mark=self._mark(event)))
 
@@ -170,9 +171,10 @@ class _Builder:
         self._add(done.node, done.anchor, self._nodes - done.first + 1, done.deepest + 1)
 
     def _expand(self, event: yaml.AliasEvent) -> None:
-        found = self._anchors.get(event.anchor)
+        anchor = event.anchor or ""
+        found = self._anchors.get(anchor)
         if found is None:
-            what = f"`*{shown(event.anchor)}` stands for an anchor that is not complete before it"
+            what = f"`*{shown(anchor)}` stands for an anchor that is not complete before it"
             raise _Refused(Problem(what, mark=self._mark(event)))
         if len(self._stack) + found.height > MAX_DEPTH:
             raise _Refused(Problem(f"is nested more than {MAX_DEPTH} levels deep", mark=self._mark(event)))
@@ -224,4 +226,6 @@ class _Builder:
 
 
 def _start(event: yaml.Event) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    place = event.start_mark
+    assert place is not None
+    return place.line + 1, place.column + 1
