@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.errors import PlanError, Problem
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from startupctl.model import Component, Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What the user asked for; nothing named means everything."""
 
     names: tuple[str, ...] = ()
@@ -29,8 +27,7 @@ class Selection:
     """Only database components and what they require."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One component of a plan; `needs` are its edges inside the plan, `unproven` those that lead out of it."""
 
     component: Component
@@ -44,13 +41,12 @@ class Step:
         return self.effective_priority > self.component.priority
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The steps in manifest order; `order` is one in which every dependency comes first."""
 
     manifest: Manifest
     steps: Mapping[str, Step]
-    order: tuple[str, ...] = field(default=())
+    order: tuple[str, ...] = ()
 
     @property
     def waves(self) -> list[list[str]]:
