@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from startupctl.databases.session import Row
 
 LEAST_TIMEOUT = 2  # seconds; libpq takes less for none
+# a peer that is gone is noticed within a minute
+KEEPALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: what may succeed when it is tried again
 TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58", "XX"})
 TRANSIENT_STATES = frozenset({"55006"})  # object_in_use
@@ -93,6 +95,7 @@ async def connected(
     import psycopg
 
     given: dict[str, Any] = {
+        **KEEPALIVE,
         **parameters,
         **await _address(parameters),
         "application_name": application_name,

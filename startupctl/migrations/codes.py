@@ -25,7 +25,7 @@ FAILED = Code(
     "migration-failed",
     P,
     "{place}: {said}",
-    "A statement of a migration failed. Statement: {statement}. Applied before it in this run: {before}. {state}",
+    "A statement of a migration failed ({number} of {statements}). Applied before it in this run: {before}. {state}",
     "correct `{file}` and run `startupctl init-db` again",
 )
 HALF_APPLIED = Code(

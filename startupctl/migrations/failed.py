@@ -44,13 +44,13 @@ def failure_diagnosis(
     facts: Facts = {
         "file": str(migration.path),
         "place": place(migration, position),
-        "statement": first_line(inside[-1].text) if inside else "unknown",
-        "number": len(inside) or None,
+        "number": len(inside) or "which one is unknown",
         "statements": len(statements),
         "before": ", ".join(before) or "nothing",
         "state": _state(migration, error),
     }
     said = f"{masked(error.said)} ({error.code})" if error.code else masked(error.said)
+    said += f"; in: {first_line(inside[-1].text)}" if inside else ""
     return Diagnosis(
         FAILED, facts, said=said, signal=error.code, failure_class=error.failure, advice=_advice(migration, error)
     )
@@ -58,16 +58,15 @@ def failure_diagnosis(
 
 def half_applied(migration: Migration, entry: Entry, ways_out: tuple[str, str], total: int) -> Diagnosis:
     """Return MIG003 for a row that was left behind."""
-    said = f"; it failed with: {masked(entry.error)}" if entry.error else ""
     facts = {
         "file": str(migration.path),
         "host": entry.host or "somebody",
         "since": entry.started_at,
-        "known": f"{entry.statement_no} of its {total} statements are known to have succeeded{said}",
+        "known": f"{entry.statement_no} of its {total} statements are known to have succeeded",
         "undo": ways_out[0],
         "accept": ways_out[1],
     }
-    return Diagnosis(HALF_APPLIED, facts)
+    return Diagnosis(HALF_APPLIED, facts, said=masked(entry.error))
 
 
 def place(migration: Migration, position: int | None) -> str:

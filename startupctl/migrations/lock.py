@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FIRST_POLL, LAST_POLL = 0.05, 1.0  # seconds
 BEAT = 3.0  # seconds between two signs of life
+ANSWER = 30.0  # seconds a sign of life may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,10 @@ class HeldLock:
         """Return while the lock is held; raises Unhealthy (LCK002) when it was lost."""
         if not self._lost:
             try:
-                await self._beat()
-            except ConnectionError as error:
-                self._lost = str(error)
+                async with asyncio.timeout(ANSWER):
+                    await self._beat()
+            except (ConnectionError, TimeoutError) as error:
+                self._lost = str(error) or f"no answer within {ANSWER:g} s"
         if self._lost:
             raise Unhealthy(Diagnosis(LOCK_LOST, said=self._lost))
 

@@ -34,10 +34,14 @@ async def file_lock(database: Path, run: Run, patience: float) -> AsyncIterator[
     handle = await in_thread(os.open, f"{database}{SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         waited = await wait_for(partial(in_thread, _take, handle), run, patience)
-        async with kept(HeldLock(LABEL, waited, partial(in_thread, os.utime, handle))) as held:
+        async with kept(HeldLock(LABEL, waited, partial(_beat, handle))) as held:
             yield held
     finally:
         os.close(handle)
+
+
+async def _beat(handle: int) -> None:
+    os.utime(handle)
 
 
 def _take(handle: int) -> Holder | None:

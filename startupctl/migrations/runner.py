@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from startupctl.databases.session import Reader
     from startupctl.migrations.files import Directory, Migration
     from startupctl.migrations.keys import MigrationKeys
-    from startupctl.migrations.ledger import Ledger
+    from startupctl.migrations.ledger import Entry, Ledger
     from startupctl.migrations.standing import Standing
 
 S = TypeVar("S")
@@ -105,7 +105,7 @@ class _Upgrade(Generic[S]):
                 diagnosis = half_applied(migration, entry, self._ledger.ways_out(entry), total)
                 raise Unhealthy(diagnosis, {**standing.facts(), **self._lock_facts})
 
-    async def _apply(self, standing: Standing, migration: Migration, entry: Any) -> bool:
+    async def _apply(self, standing: Standing, migration: Migration, entry: Entry | None) -> bool:
         limit = self._keys.timeout or None
         try:
             async with asyncio.timeout(limit) as scope:

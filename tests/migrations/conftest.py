@@ -1,13 +1,28 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from startupctl.check import Mode
 from startupctl.databases.postgres_keys import CreateKeys
 from startupctl.fields import Url
+from startupctl.kinds.postgres import Postgres
 from startupctl.migrations.keys import MigrationKeys
 from startupctl.migrations.prepare_postgres import PostgresPreparation
 from startupctl.wire.pg_parameters import url_parameters
 from startupctl.wire.pg_target import PgTarget
 from support import make_run
+
+
+def off_the_loop(function, *args, **keys):
+    """Call what reads files, as a manifest is read before there is a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args, **keys).result()
+
+
+@pytest.fixture
+def postgres_kind():
+    """Make a component of kind postgres."""
+    return lambda **keys: off_the_loop(Postgres, **keys)
 
 
 @pytest.fixture
@@ -35,7 +50,8 @@ def on_postgres(postgres):
     """Return what is wanted of a database of the shared server."""
 
     def wanted(name, *, create=None, server=postgres, user=None, password=None, **keys):
-        place = PgTarget.read(url_parameters(Url.parse(server.url(name, user=user, password=password))))
+        url = Url.parse(server.url(name, user=user, password=password))
+        place = off_the_loop(PgTarget.read, url_parameters(url))
         return PostgresPreparation(
             place=place,
             admin=(place.to_database("postgres"), place.to_database("template1")),

@@ -14,7 +14,6 @@ from startupctl.check import Mode, Unhealthy
 from startupctl.databases.postgres_keys import CreateKeys
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.kinds.postgres import Postgres
 from startupctl.migrations import on_postgres as runs_on_postgres
 from startupctl.wire.pg_messages import PgError
 from support import race_processes
@@ -468,9 +467,11 @@ async def test_the_reason_of_a_refused_driver_is_the_servers(on_postgres, prepar
 
 
 @pytest.mark.anyio
-async def test_check_tells_what_is_pending_and_what_is_wrong(postgres, run, write, fresh_database, preparing, services):
+async def test_check_tells_what_is_pending_and_what_is_wrong(
+    postgres, run, write, fresh_database, preparing, services, postgres_kind
+):
     write(FILES)
-    kind = Postgres(url=postgres.url(fresh_database), migrations={"dir": "migrations"})
+    kind = postgres_kind(url=postgres.url(fresh_database), migrations={"dir": "migrations"})
     found = await refusal(kind.check(run))
     assert found.diagnosis.summary.startswith("2 of 2 migrations in ")
     assert found.facts["migrations"] == {"applied": [], "already": 0, "pending": 2, "adopted": 0}
