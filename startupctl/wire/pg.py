@@ -13,7 +13,7 @@ from startupctl.threads import in_thread
 from startupctl.wire.pg_auth import MethodUnspoken
 from startupctl.wire.pg_messages import GREETING, SSL_REQUEST, PgError, read_message, startup_packet
 from startupctl.wire.pg_session import PgSession, session_parameters
-from startupctl.wire.pg_target import SslMode
+from startupctl.wire.pg_target import SslMode, home_files
 from startupctl.wire.pg_tls import tls_context
 from startupctl.wire.stream import Stream
 
@@ -75,7 +75,8 @@ async def open_session(target: PgTarget, run: Run) -> AsyncIterator[Session]:
 async def _enter(stack: AsyncExitStack, target: PgTarget, run: Run) -> Session:
     if target.connect_timeout:
         run = replace(run, connect_timeout=min(run.connect_timeout, target.connect_timeout))
-    if not target.unspoken:
+    files = await in_thread(home_files, target)
+    if not (target.unspoken or files):
         with suppress(MethodUnspoken):
             return await _speak(stack, target, run)
     from startupctl.wire.pg_driver import open_driver_session

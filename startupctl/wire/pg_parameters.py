@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from startupctl.fields import Url
 
@@ -72,7 +71,6 @@ SPOKEN_VALUES = {
     "load_balance_hosts": {"disable"},
     "sslsni": {"1"},
 }
-HOME_FILES = ("postgresql.crt", "postgresql.key", "root.crt", "root.crl")
 
 
 def url_parameters(url: Url) -> dict[str, str]:
@@ -101,10 +99,10 @@ def written(parameters: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in parameters.items() if value}
 
 
-def unspoken(given: Mapping[str, str], filled: Mapping[str, str], environ: Mapping[str, str], home: Path) -> list[str]:
+def unspoken(filled: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     """Name what is left to libpq, in the words of its manual; empty when the speaker knows everything.
 
-    `given` is what was written, `filled` has the defaults of the environment too.
+    `filled` is what was written with the defaults of the environment.
     """
     found = [
         key
@@ -116,10 +114,8 @@ def unspoken(given: Mapping[str, str], filled: Mapping[str, str], environ: Mappi
         found.append("host")
     if "sslcert" in filled and "sslkey" not in filled:
         found.append("sslcert")
-    if "password" not in filled and (environ.get("PGPASSFILE") or (home / ".pgpass").exists()):
+    if "password" not in filled and environ.get("PGPASSFILE"):
         found.append("passfile")
-    if not filled["host"].startswith("/") and given.get("sslmode") != "disable":
-        found += [str(file) for name in HOME_FILES if (file := home / ".postgresql" / name).exists()]
     return found
 
 

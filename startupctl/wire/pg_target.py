@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_PORT = 5432
-SOCKET_FOLDERS = ("/var/run/postgresql", "/tmp")  # noqa: S108  (where Debian's and PostgreSQL's own builds put the socket)
+SOCKET_FOLDER = "/var/run/postgresql"  # where the libpq of psycopg looks, and Debian's server puts it
+CERTIFICATE_FILES = ("postgresql.crt", "postgresql.key", "root.crt", "root.crl")
 SESSION_ATTRIBUTES = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 SYSTEM_CERTIFICATES = "system"
 APPLICATION_NAME = "startupctl"
@@ -71,9 +72,8 @@ class PgTarget:
         Raises ValueError, naming the parameter and never its value, for what libpq would refuse.
         """
         environ = os.environ if environ is None else environ
-        given, home = written(given), Path(environ.get("HOME") or Path.home())
+        given = written(given)
         filled = _filled(given, environ)
-        foreign = unspoken(given, filled, environ, home)
         return cls(
             given=MappingProxyType(dict(given)),
             endpoint=_endpoint(filled),
@@ -89,7 +89,7 @@ class PgTarget:
             options=filled.get("options", ""),
             connect_timeout=_seconds(filled),
             session_attributes=_one_of(filled, "target_session_attrs", SESSION_ATTRIBUTES, "any"),
-            unspoken=tuple(foreign),
+            unspoken=tuple(unspoken(filled, environ)),
         )
 
     @property
@@ -159,11 +159,20 @@ class PgTarget:
         return replace(self, given=given, sslmode=SslMode.REQUIRE)
 
 
+def home_files(target: PgTarget, home: Path | None = None) -> list[Path]:
+    """Return the files of the user that libpq would read for this target; looks at the file system."""
+    home = home or Path.home()
+    found = [] if target.password else [home / ".pgpass"]
+    if target.uses_tls:
+        found += [home / ".postgresql" / name for name in CERTIFICATE_FILES]
+    return [file for file in found if file.exists()]
+
+
 def _filled(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """Add what the environment says and what libpq takes for granted."""
     found = {key: environ[name] for key, name in ENVIRONMENT.items() if environ.get(name)} | dict(given)
     found.setdefault("port", str(DEFAULT_PORT))
-    found.setdefault("host", _socket_folder(found["port"]))
+    found.setdefault("host", SOCKET_FOLDER)
     found.setdefault("user", _os_user())
     found.setdefault("dbname", found["user"])
     return found
@@ -176,11 +185,6 @@ def _os_user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         raise ValueError("no user is given, and this process runs as a user without a name") from None
-
-
-def _socket_folder(port: str) -> str:
-    there = (folder for folder in SOCKET_FOLDERS if Path(folder, f".s.PGSQL.{port}").exists())
-    return next(there, SOCKET_FOLDERS[0])
 
 
 def _endpoint(filled: Mapping[str, str]) -> Endpoint:

@@ -26,7 +26,7 @@ CLEAR_TEXT_REQUEST = struct.pack("!i", 3)
 
 def login(host="192.0.2.1", password="pw", *, encrypted=False):
     given = {"host": host, "user": "app", "password": password}
-    return Login(PgTarget.read(given, {"HOME": "/nonexistent"}), encrypted=encrypted)
+    return Login(PgTarget.read(given, {}), encrypted=encrypted)
 
 
 @pytest.mark.parametrize(("host", "encrypted"), [("127.0.0.1", False), ("/run/pg", False), ("192.0.2.1", True)])

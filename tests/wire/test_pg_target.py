@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from startupctl.fields import Endpoint, Secret, Url
 from startupctl.wire.pg_parameters import url_parameters
-from startupctl.wire.pg_target import PgTarget, SslMode
+from startupctl.wire.pg_target import PgTarget, SslMode, home_files
 
-EMPTY = {"HOME": "/nonexistent"}
+EMPTY: dict[str, str] = {}
 REMOTE = "postgresql://app:pw@db.example/shop"
 
 
@@ -156,20 +156,20 @@ def test_other_variables_of_libpq_are_left_to_it(environ):
 
 
 def test_a_password_file_is_left_to_libpq_when_there_is_no_password(tmp_path):
-    environ = {"HOME": str(tmp_path)}
     (tmp_path / ".pgpass").touch()
-    assert target("postgresql://app@db/shop", environ).unspoken == ("passfile",)
-    assert target(REMOTE, environ).unspoken == ()
+    assert home_files(target("postgresql://app@db/shop"), tmp_path) == [tmp_path / ".pgpass"]
+    assert home_files(target(REMOTE), tmp_path) == []
     assert target("postgresql://app@db/shop", EMPTY | {"PGPASSFILE": "/x"}).unspoken == ("passfile",)
+    assert target(REMOTE, EMPTY | {"PGPASSFILE": "/x"}).unspoken == ()
 
 
 def test_certificates_at_home_are_left_to_libpq(tmp_path):
-    (tmp_path / ".postgresql").mkdir()
-    (tmp_path / ".postgresql" / "root.crt").touch()
-    environ = {"HOME": str(tmp_path)}
-    assert target(REMOTE, environ).unspoken == (f"{tmp_path}/.postgresql/root.crt",)
-    assert target(f"{REMOTE}?sslmode=disable", environ).unspoken == ()
-    assert target("postgresql:///shop?host=/run/pg", environ).unspoken == ()
+    root = tmp_path / ".postgresql" / "root.crt"
+    root.parent.mkdir()
+    root.touch()
+    assert home_files(target(REMOTE), tmp_path) == [root]
+    assert home_files(target(f"{REMOTE}?sslmode=disable"), tmp_path) == []
+    assert home_files(target("postgresql://app:pw@/shop?host=/run/pg"), tmp_path) == []
 
 
 @pytest.mark.parametrize(
