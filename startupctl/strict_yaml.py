@@ -118,7 +118,7 @@ class _Builder:
         except yaml.YAMLError:
             raise _Refused(Problem("is not valid YAML", mark=Mark(self.source.name))) from None
         if self.root is None:
-            raise _Refused(Problem("is empty", hint="`startupctl init` writes a first manifest", mark=self._whole))
+            raise _Refused(Problem("is empty", hint="begin with `version: 1` and `components:`", mark=self._whole))
 
     @property
     def _whole(self) -> Mark:

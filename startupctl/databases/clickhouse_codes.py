@@ -45,7 +45,7 @@ OBJECT_EXISTS = Code(
     P,
     "what the statement creates is there already in `{database}` on {endpoint} ({signal})",
     "A table or database of this name exists and no migration recorded here made it.",
-    "record what exists with `startupctl migrate baseline`, or drop what is not needed",
+    "no migration of this directory made it: drop it if it is not needed, or let the migration say `IF NOT EXISTS`",
 )
 AUTHENTICATION_FAILED = Code(
     "CH005",

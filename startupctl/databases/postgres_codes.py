@@ -69,7 +69,7 @@ OBJECT_EXISTS = Code(
     P,
     "an object exists already in database `{database}`",
     "Something other than these migrations created it.",
-    "`startupctl migrate baseline` records that the database is as the migrations would leave it",
+    "no migration of this directory made it: drop it if it is not needed, or let the migration say `IF NOT EXISTS`",
 )
 LOCK_TIMEOUT = Code(
     "PG008",
