@@ -33,9 +33,6 @@ class Session(Reader, Protocol):
     async def execute(self, sql: str) -> None:
         """Run one statement, or several where the database takes them together; raises StatementFailed."""
 
-    async def close(self) -> None:
-        """Leave; what was not committed is rolled back."""
-
 
 class StatementFailed(Exception):  # noqa: N818  (it says what happened to a statement)
     """A statement did not succeed.

@@ -18,11 +18,11 @@ from startupctl.migrations.codes import CANNOT_ADOPT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from startupctl.databases.session import Reader, Row
+    from startupctl.databases.session import Reader, Row, Session
     from startupctl.migrations.files import Migration
     from startupctl.migrations.lexer import Lexicon, Statement
 
-S = TypeVar("S")
+S = TypeVar("S", bound="Session")
 
 COLUMNS = (
     "version",

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from startupctl.check import Facts, Held, Run
-    from startupctl.databases.session import Reader
+    from startupctl.databases.session import Reader, Session
     from startupctl.migrations.files import Directory, Migration
     from startupctl.migrations.keys import MigrationKeys
     from startupctl.migrations.ledger import Entry, Ledger
     from startupctl.migrations.standing import Standing
 
-S = TypeVar("S")
+S = TypeVar("S", bound="Session")
 
 NO_LOCK = {"lock": "not needed", "lock_wait": 0.0}
 
@@ -79,8 +79,7 @@ class _Upgrade(Generic[S]):
 
     def __init__(self, run: Run, keys: MigrationKeys, ledger: Ledger[S], session: S, held: Held) -> None:
         self._run, self._keys, self._ledger = run, keys, ledger
-        self._session: Any = session
-        self._held = held
+        self._session, self._held = session, held
         self._applied: list[str] = []
 
     async def conduct(self, directory: Directory) -> Facts:
