@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from startupctl.addresses import Url
 from startupctl.diagnosis import Code
-from startupctl.fields import Secret, Url, is_secret_name
+from startupctl.fields import Secret, is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

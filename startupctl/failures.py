@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from startupctl.addresses import Endpoint
     from startupctl.diagnosis import Phase
-    from startupctl.fields import Endpoint
 
 
 class ConnectionBroken(Exception):  # noqa: N818  (the field's word for it)

@@ -33,7 +33,9 @@ def choose_files(files: Sequence[str | Path], environ: Mapping[str, str]) -> lis
     found = named or [name for name in DEFAULT_FILES if Path(name).exists()][:1]
     if not found:
         what = f"there is no manifest: neither `{DEFAULT_FILES[0]}` nor `{DEFAULT_FILES[1]}` is in `{Path.cwd()}`"
-        raise ManifestError([Problem(what, hint="`-f` names one elsewhere, `startupctl kinds` lists what one can hold")])
+        raise ManifestError(
+            [Problem(what, hint="`-f` names one elsewhere, `startupctl kinds` lists what one can hold")]
+        )
     return found
 
 

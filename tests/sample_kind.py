@@ -4,8 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from startupctl.addresses import Url
 from startupctl.check import Check
-from startupctl.fields import Bytes, Port, Seconds, Secret, Url
+from startupctl.fields import Bytes, Port, Seconds, Secret
 
 
 class Inner(BaseModel):

@@ -24,10 +24,10 @@ from building import (
     report_of,
     takes,
 )
+from startupctl.addresses import Endpoint
 from startupctl.check import Degraded, Mode, Unhealthy
 from startupctl.diagnosis import Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken
-from startupctl.fields import Endpoint
 from startupctl.outcome import Status, Verdict
 from startupctl.redact import Redactor
 

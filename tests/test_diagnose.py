@@ -10,10 +10,10 @@ import ssl
 import pytest
 
 from startupctl import diagnoses as codes
+from startupctl.addresses import Endpoint
 from startupctl.diagnose import diagnose
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken
-from startupctl.fields import Endpoint
 
 DB = Endpoint("db.internal", 5432)
 W, R, S, T, P = (

@@ -25,9 +25,9 @@ from psycopg import pq
 from servers import debian, peers
 from servers.databases import PostgresServer
 from servers.fixtures import PASSWORD
+from startupctl.addresses import Url
 from startupctl.embedded.process import free_port, give
 from startupctl.failures import ConnectionBroken, NotThisProtocol
-from startupctl.fields import Url
 from startupctl.wire.pg import TlsDemanded, TlsRefused, open_session
 from startupctl.wire.pg_auth import LoginRefused
 from startupctl.wire.pg_messages import PgError

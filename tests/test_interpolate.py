@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from startupctl.fields import Url
+from startupctl.addresses import Url
 from startupctl.interpolate import Lookup, Unfilled
 
 ENVIRON = {"X": "value", "EMPTY": "", "USER": "a:b", "PASSWORD": "p@ss/w?rd#%", "HOST": "h", "FILE": "name"}

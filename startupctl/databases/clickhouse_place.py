@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from startupctl.fields import Endpoint, Secret
+from startupctl.addresses import Endpoint
+from startupctl.fields import Secret
 from startupctl.wire.clickhouse import ClickHouseServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from startupctl.fields import Url
+    from startupctl.addresses import Url
 
 PORT = 8123
 TLS_PORT = 8443

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from startupctl.fields import Endpoint, Secret
+from startupctl.addresses import Endpoint
+from startupctl.fields import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from startupctl.fields import Url
+    from startupctl.addresses import Url
 
 PORT = 6379
 PLAIN = frozenset({"redis", "valkey"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from startupctl.fields import Endpoint
+from startupctl.addresses import Endpoint
 from startupctl.wire.resp import RedisError
 
 if TYPE_CHECKING:

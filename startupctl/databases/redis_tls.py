@@ -14,9 +14,9 @@ from startupctl.wire.tls import client_context
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from startupctl.addresses import Endpoint
     from startupctl.check import Run
     from startupctl.databases.redis_place import Place
-    from startupctl.fields import Endpoint
 
 LISTEN = 1.0  # seconds
 

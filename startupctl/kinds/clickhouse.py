@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from startupctl.addresses import Endpoint, Url
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import clickhouse_codes as codes
 from startupctl.databases.clickhouse_place import EmbeddedEngine, default_port, is_true, place_in
 from startupctl.databases.clickhouse_signals import diagnose, for_lack_of, not_clickhouse
 from startupctl.diagnosis import Code, Diagnosis, Phase
-from startupctl.fields import Endpoint, Port, Secret, Url
+from startupctl.fields import Port, Secret
 from startupctl.keys import Keys
 from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys

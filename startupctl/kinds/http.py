@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from startupctl import diagnoses
+from startupctl.addresses import Endpoint, Url
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import NotThisProtocol
-from startupctl.fields import Endpoint, Url
 from startupctl.wire.http import request
 from startupctl.wire.http_codes import BALANCER_CODES, PROXY_CODES, UNHEALTHY_ANSWER
 from startupctl.wire.http_keys import Headers, HttpExpect, ProxyChoice

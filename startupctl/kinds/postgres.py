@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from startupctl.addresses import Url
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import postgres_codes, postgres_signals
 from startupctl.databases.postgres_keys import CreateField, PoolKeys, PostgresExpect
@@ -19,7 +20,7 @@ from startupctl.databases.postgres_state import (
     read_state,
 )
 from startupctl.diagnosis import Code, Diagnosis
-from startupctl.fields import Port, Secret, Url
+from startupctl.fields import Port, Secret
 from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys
 from startupctl.wire.pg import open_session

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from startupctl import diagnoses
+from startupctl.addresses import Endpoint, Url
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import redis_signals as signals
 from startupctl.databases.redis_place import PORT, Place, place_in
@@ -19,7 +20,7 @@ from startupctl.databases.redis_state import ASKED, State, read_state, slots_ser
 from startupctl.databases.redis_tls import context_for, late_alert, speaks_plain, speaks_tls
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
-from startupctl.fields import Endpoint, Port, Secret, Url
+from startupctl.fields import Port, Secret
 from startupctl.keys import Keys
 from startupctl.threads import in_thread
 from startupctl.versions import VersionField

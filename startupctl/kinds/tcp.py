@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from startupctl.addresses import Endpoint
 from startupctl.check import Check, Facts
-from startupctl.fields import Endpoint
 from startupctl.wire.stream import Stream
 
 if TYPE_CHECKING:

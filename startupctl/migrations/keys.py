@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from startupctl.fields import Seconds, Url
+from startupctl.addresses import Url
+from startupctl.fields import Seconds
 from startupctl.keys import Keys
 from startupctl.migrations.formats import AUTO, format_names
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from startupctl.failures import NotThisProtocol
-from startupctl.fields import Endpoint, Secret
+from startupctl.fields import Secret
 from startupctl.wire.http import request
 from startupctl.wire.http_message import HttpRequest
 from startupctl.wire.proxy import basic_credential
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
+    from startupctl.addresses import Endpoint
     from startupctl.check import Run
     from startupctl.wire.http_message import HttpAnswer
 

@@ -18,8 +18,8 @@ from startupctl.threads import in_thread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from startupctl.addresses import Endpoint
     from startupctl.check import Run
-    from startupctl.fields import Endpoint
 
 STAGGER = 0.2  # seconds between connects while none is answered: a dropped SYN is re-sent only after 1, 3, 7 s
 IN_FLIGHT = 3

@@ -22,8 +22,8 @@ from startupctl.wire.stream import Stream
 from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
+    from startupctl.addresses import Endpoint
     from startupctl.check import Run
-    from startupctl.fields import Endpoint
     from startupctl.wire.http_message import HttpAnswer, HttpRequest
 
 HANDSHAKE = 1.0  # seconds

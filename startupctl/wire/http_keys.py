@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from startupctl.fields import Secret, Url
+from startupctl.addresses import Url
+from startupctl.fields import Secret
 from startupctl.keys import Keys
 from startupctl.wire.http_status import excerpt
 from startupctl.wire.proxy import ENVIRONMENT, NO_PROXY

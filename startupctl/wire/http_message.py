@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
-    from startupctl.fields import Endpoint, Url
+    from startupctl.addresses import Endpoint, Url
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from startupctl.addresses import Url
 from startupctl.diagnosis import Diagnosis, FailureClass, Phase
-from startupctl.fields import Url
 from startupctl.wire import http_codes as codes
 
 if TYPE_CHECKING:

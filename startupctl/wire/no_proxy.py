@@ -6,10 +6,10 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from startupctl.fields import split_host_port
+from startupctl.addresses import split_host_port
 
 if TYPE_CHECKING:
-    from startupctl.fields import Endpoint
+    from startupctl.addresses import Endpoint
 
 
 def is_exempt(wanted: Endpoint, entries: str) -> bool:

@@ -20,8 +20,8 @@ from startupctl.wire.stream import Stream
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from startupctl.addresses import Endpoint
     from startupctl.check import Run
-    from startupctl.fields import Endpoint
     from startupctl.wire.pg_session import Session
     from startupctl.wire.pg_target import PgTarget
 

@@ -19,7 +19,7 @@ from startupctl.threads import in_thread
 from startupctl.wire.pg_messages import cstring, packet
 
 if TYPE_CHECKING:
-    from startupctl.fields import Endpoint
+    from startupctl.addresses import Endpoint
     from startupctl.wire.pg_target import PgTarget
 
 MECHANISM = "SCRAM-SHA-256"

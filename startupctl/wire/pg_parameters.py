@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from startupctl.fields import Url
+    from startupctl.addresses import Url
 
 _SCHEME = re.compile(r"postgres(ql)?(\+\w+)?")
 _SSL_WORDS = {"true": "require", "1": "require", "false": "disable", "0": "disable", "no-verify": "require"}

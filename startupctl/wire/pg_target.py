@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from startupctl.fields import MAX_PORT, Endpoint, Secret
+from startupctl.addresses import Endpoint
+from startupctl.fields import MAX_PORT, Secret
 from startupctl.wire.pg_parameters import ENVIRONMENT, unspoken, written
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from startupctl.addresses import Endpoint, Url
 from startupctl.failures import ConnectionBroken
-from startupctl.fields import Endpoint, Url
 from startupctl.wire.connect import connect
 from startupctl.wire.no_proxy import is_exempt
 

@@ -7,9 +7,9 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from startupctl.addresses import Endpoint
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken
-from startupctl.fields import Endpoint
 from startupctl.wire.connect import connect
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@ from functools import partial
 
 import pytest
 
+from startupctl.addresses import Url
 from startupctl.databases.clickhouse import server_session
 from startupctl.databases.clickhouse_place import place_in
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.fields import Url
 from startupctl.wire.tls import client_context
 
 

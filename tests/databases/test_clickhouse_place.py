@@ -1,7 +1,7 @@
 import pytest
 
+from startupctl.addresses import Url
 from startupctl.databases.clickhouse_place import EmbeddedEngine, place_in
-from startupctl.fields import Url
 
 
 def place(text):

@@ -253,8 +253,8 @@ async def test_what_is_no_clickhouse_over_http_is_told(peer, run, handler):
 
 
 def test_the_port_of_another_protocol_names_the_right_one():
+    from startupctl.addresses import Endpoint
     from startupctl.failures import NotThisProtocol
-    from startupctl.fields import Endpoint
 
     for port, right in ((9000, "8123"), (9440, "8443"), (9004, "8123"), (9005, "8123"), (9009, "8123"), (1234, "8123")):
         found = at(port).explain(NotThisProtocol(Endpoint("127.0.0.1", port), "ClickHouse", NATIVE))

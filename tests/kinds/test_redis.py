@@ -20,10 +20,10 @@ import redis as driver
 from pydantic import ValidationError
 
 from servers import peers
+from startupctl.addresses import Endpoint
 from startupctl.check import Unhealthy
 from startupctl.diagnose import diagnose
 from startupctl.diagnosis import FailureClass, Phase
-from startupctl.fields import Endpoint
 from startupctl.kinds.redis import Redis
 from startupctl.wire.resp import RedisError, Resp
 from startupctl.wire.stream import Stream

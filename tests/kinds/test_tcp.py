@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from servers import peers
+from startupctl.addresses import Endpoint
 from startupctl.diagnose import diagnose
 from startupctl.failures import ConnectionBroken
-from startupctl.fields import Endpoint
 from startupctl.kinds.tcp import Tcp
 from support import make_run
 

@@ -2,9 +2,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from startupctl.addresses import Url
 from startupctl.check import Mode
 from startupctl.databases.postgres_keys import CreateKeys
-from startupctl.fields import Url
 from startupctl.kinds.postgres import Postgres
 from startupctl.migrations.keys import MigrationKeys
 from startupctl.migrations.prepare_postgres import PostgresPreparation

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from servers import peers
 from servers.web import Web, page
+from startupctl.addresses import Endpoint
 from startupctl.failures import ConnectionBroken, NotThisProtocol
-from startupctl.fields import Endpoint, Secret
+from startupctl.fields import Secret
 from startupctl.wire.clickhouse import ClickHouseError, ClickHouseReader, ClickHouseServer, parse_rows, query
 
 TAGGED = (

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from servers import peers
+from startupctl.addresses import Endpoint
 from startupctl.diagnose import diagnose
 from startupctl.diagnosis import FailureClass, Phase
 from startupctl.failures import ConnectionBroken
-from startupctl.fields import Endpoint
 from startupctl.threads import in_thread
 from startupctl.wire.connect import IN_FLIGHT, connect
 from support import make_run

@@ -10,9 +10,9 @@ import pytest
 
 from servers import peers
 from servers.web import Web, page
+from startupctl.addresses import Endpoint, Url
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
-from startupctl.fields import Endpoint, Url
 from startupctl.wire.http import request, speaks_tls
 from startupctl.wire.http_exchange import MAX_BODY
 from startupctl.wire.http_message import HttpRequest, merge_headers, request_target

@@ -4,8 +4,8 @@ from email.utils import formatdate
 import pytest
 from urllib3 import HTTPHeaderDict
 
+from startupctl.addresses import Endpoint
 from startupctl.diagnosis import FailureClass
-from startupctl.fields import Endpoint
 from startupctl.wire.http_message import HttpAnswer
 from startupctl.wire.http_status import diagnose_proxy, diagnose_status, excerpt, phrase, retry_after
 from startupctl.wire.proxy import ProxyFailed

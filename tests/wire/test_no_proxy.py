@@ -1,6 +1,6 @@
 import pytest
 
-from startupctl.fields import Endpoint
+from startupctl.addresses import Endpoint
 from startupctl.wire.no_proxy import is_exempt
 
 

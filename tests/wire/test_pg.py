@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from servers import peers
+from startupctl.addresses import Url
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
-from startupctl.fields import Url
 from startupctl.wire.pg import open_session
 from startupctl.wire.pg_messages import PgError
 from startupctl.wire.pg_parameters import url_parameters

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from startupctl.fields import Endpoint, Secret, Url
+from startupctl.addresses import Endpoint, Url
+from startupctl.fields import Secret
 from startupctl.wire.pg_parameters import url_parameters
 from startupctl.wire.pg_target import PgTarget, SslMode, home_files
 

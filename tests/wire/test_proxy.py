@@ -4,7 +4,7 @@ import pytest
 
 from servers import peers
 from servers.web import Tunnel, Web, page
-from startupctl.fields import Endpoint, Url
+from startupctl.addresses import Endpoint, Url
 from startupctl.wire.http import request
 from startupctl.wire.http_message import HttpRequest
 from startupctl.wire.proxy import Proxy, ProxyFailed, find_proxy

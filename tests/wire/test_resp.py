@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers import peers
+from startupctl.addresses import Endpoint
 from startupctl.failures import ConnectionBroken, NotThisProtocol
-from startupctl.fields import Endpoint
 from startupctl.wire.resp import MAX_DEPTH, RedisError, Resp, encode, log_in
 from startupctl.wire.stream import Stream
 from support import make_run

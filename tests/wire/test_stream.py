@@ -13,10 +13,10 @@ import time
 import pytest
 
 from servers import peers
+from startupctl.addresses import Endpoint
 from startupctl.diagnose import diagnose
 from startupctl.diagnosis import FailureClass, Phase
 from startupctl.failures import ConnectionBroken
-from startupctl.fields import Endpoint
 from startupctl.wire.stream import MAX_LINE, Stream
 from startupctl.wire.tls import LocalTlsFile, client_context
 from support import make_run
