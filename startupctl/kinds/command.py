@@ -16,6 +16,7 @@ from pydantic import Field
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.diagnoses import COMPONENT_TIMEOUT
 from startupctl.diagnosis import Code, Diagnosis, FailureClass
+from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,7 +73,7 @@ class Command(Check):
         except TimeoutError:
             raise Unhealthy(Diagnosis(COMPONENT_TIMEOUT, {"seconds": seconds}, said=child.last_lines)) from None
         except OSError as error:
-            raise Unhealthy(self._not_started(error, run)) from error
+            raise Unhealthy(await in_thread(self._not_started, error, run)) from error
         return self._judged(child, run)
 
     def _judged(self, child: Child, run: Run) -> Facts:
@@ -92,11 +93,11 @@ class Command(Check):
             return self._diagnosis("could not be started", run, said=error.strerror or "")
         if error.errno == errno.ENOENT and (run.folder / self.argv[0]).exists():
             what = "is there, but the interpreter in its first line is not found"
-        advice = f"correct `argv`: a name is looked up in PATH, a path is relative to {run.folder.resolve()}"
+        advice = f"correct `argv`: a name is looked up in PATH, a path is relative to {run.folder.absolute()}"
         return self._diagnosis(what, run, failure_class=FailureClass.PERMANENT, advice=advice)
 
     def _diagnosis(self, what: str, run: Run, **more: Any) -> Diagnosis:
-        facts = {"program": self.argv[0], "what": what, "folder": str(run.folder.resolve())}
+        facts = {"program": self.argv[0], "what": what, "folder": str(run.folder.absolute())}
         return Diagnosis(FAILED, facts, **more)
 
 
