@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from support import Services, make_run
 
@@ -12,6 +13,22 @@ pytest_plugins = ["manifests", "servers.fixtures"]
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+NOT_BLOCKING = ("os.getcwd", "os.path.abspath")  # the kernel knows the working directory's name by itself
+
+
+@pytest.fixture(autouse=True)
+def blocking_calls_fail():
+    """Fail a test in which the package makes a blocking call on the thread of a running event loop.
+
+    Found are sleeps, files, sockets, SQLite and locks. The servers of the tests and the demo are started
+    by blocking code on purpose, so what `startupctl.embedded` calls is not looked at.
+    """
+    with blockbuster_ctx("startupctl", excluded_modules=["startupctl.embedded"]) as found:
+        for name in NOT_BLOCKING:
+            found.functions[name].deactivate()
+        yield
 
 
 @pytest.fixture
