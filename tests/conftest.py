@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
 
 from support import Services, make_run
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # a loaded machine is slow: laws are tested, not times
 
 pytest_plugins = ["manifests", "servers.fixtures"]
 
