@@ -7,9 +7,9 @@ import sys
 import time
 
 from measure import verdict
-from startupctl.kinds.python import Python
 
 from startupctl.engine import Options, run_plan
+from startupctl.kinds.python import Python
 from startupctl.model import Component, Manifest
 from startupctl.plan import make_plan
 

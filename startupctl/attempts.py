@@ -152,6 +152,8 @@ class Attempts:
             return diagnosis
         if options.await_init:
             return replace(diagnosis, failure_class=FailureClass.WAITING)
+        if not diagnosis.mendable:
+            return diagnosis
         if options.allow_pending:
             self._warnings[diagnosis.code.code] = Warned(diagnosis.code.code, diagnosis.summary)
         return None if options.allow_pending or options.mode is Mode.DRY_RUN else diagnosis

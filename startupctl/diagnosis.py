@@ -72,6 +72,12 @@ class _Missing(str):
         return str(self)
 
 
+OUR_NAMES = frozenset(
+    {"database", "dir", "endpoint", "file", "folder", "host", "key", "name", "path", "phase", "port", "role", "root"}
+    | {"signal", "target", "user"}
+)
+
+
 class _Facts(dict[str, Any]):
     """Shows a missing fact as its name, so that a template never fails while reporting a failure."""
 
@@ -83,9 +89,10 @@ class _Facts(dict[str, Any]):
 class Diagnosis:
     """One failure, classified.
 
-    `facts` are names and numbers of ours (host, user, count); `said` is text from outside and is
-    redacted before it is kept. `failure` may differ from the code's usual class; `retry_after` is
-    what the server asked for, in seconds. `hint`, when given, replaces the template of the code.
+    `facts` fill the templates; those under OUR_NAMES are names of ours, other texts may come from
+    outside, as `said` does, and are redacted before they are kept. `failure` may differ from the code's
+    usual class; `retry_after` is what the server asked for, in seconds. `advice` replaces the code's
+    hint. `mendable` False says of a fixable one that `init-db` with this manifest will not mend it.
     """
 
     code: Code
@@ -96,6 +103,7 @@ class Diagnosis:
     failure_class: FailureClass | None = None
     retry_after: float | None = None
     advice: str = ""
+    mendable: bool = True
 
     @property
     def failure(self) -> FailureClass:
@@ -120,7 +128,11 @@ class Diagnosis:
 
     def redacted(self, clean: Callable[[str], str]) -> Diagnosis:
         """Return the same diagnosis with the text from outside cleaned."""
-        return replace(self, said=clean(self.said)) if self.said else self
+        outside = {key for key, value in self.facts.items() if isinstance(value, str) and key not in OUR_NAMES}
+        if not (outside or self.said or self.advice):
+            return self
+        facts = {key: clean(value) if key in outside else value for key, value in self.facts.items()}
+        return replace(self, facts=facts, said=clean(self.said), advice=clean(self.advice))
 
     def _fill(self, template: str) -> str:
         return template.format_map(_Facts(self.facts, said=self.said))

@@ -18,7 +18,7 @@ _TRUE, _FALSE = frozenset({"t", "true", "1"}), frozenset({"f", "false", "0"})
 class QueryExpect(Keys):
     """A statement that reads, and what it must return."""
 
-    sql: str = Field(min_length=1, description="a statement that reads")
+    sql: str = Field(min_length=1, pattern=r"^[^\x00]*$", description="a statement that reads")
     equals: bool | int | float | str | None = Field(
         default=None, description="the first value of the first row; left out: at least one row"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -64,6 +65,7 @@ def execute(job: Job, manifest: ManifestFlags, select: SelectFlags, how: RunFlag
         allow_degraded=how.allow_degraded,
         redactor=redactor,
     )
+    logging.lastResort = None  # what libraries log is not cleaned of secrets; our own log is `startupctl.logs`
     gc.freeze()  # what was imported stays
     gc.enable()
     with ExitStack() as stack:

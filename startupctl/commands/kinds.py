@@ -15,7 +15,7 @@ def command() -> None:
         secret = secret_keys(kind)
         keys = [
             f"{key}{'*' if key in secret else ''}{'!' if info.is_required() else ''}"
-            for key, info in kind.model_fields.items()
+            for key, info in ((info.alias or name, info) for name, info in kind.model_fields.items())
         ]
         first = (kind.__doc__ or "").strip().partition("\n")[0]
         sys.stdout.write(f"{name}: {first}\n  {' '.join(keys)}\n")

@@ -12,7 +12,7 @@ from startupctl.databases import clickhouse_codes as codes
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnose import BY_TLS_REASON
 from startupctl.diagnoses import TLS_NOT_TLS
-from startupctl.diagnosis import Diagnosis, FailureClass, Phase
+from startupctl.diagnosis import Diagnosis, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.wire.clickhouse import ClickHouseError
 from startupctl.wire.http_status import diagnose_proxy, diagnose_status, excerpt
@@ -89,8 +89,8 @@ def _is_plain(error: ConnectionBroken) -> bool:
 
 
 def for_lack_of(diagnosis: Diagnosis, *, create: bool) -> Diagnosis:
-    """Return a diagnosis in which a missing database is fixable only where `create` lets `init-db` fix it."""
+    """Return a diagnosis in which a missing database is mendable only where `create` lets `init-db` create it."""
     if diagnosis.code is not codes.DATABASE_MISSING or create:
         return diagnosis
     advice = f"create the database `{diagnosis.facts['database']}`, or add `create: true` and run `startupctl init-db`"
-    return replace(diagnosis, failure_class=FailureClass.PERMANENT, advice=advice)
+    return replace(diagnosis, mendable=False, advice=advice)

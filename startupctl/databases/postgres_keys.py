@@ -7,9 +7,8 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from startupctl.keys import Keys
+from startupctl.queries import QueryExpect
 from startupctl.versions import VersionField
-
-Scalar = str | bool | int | float | None
 
 
 class CreateKeys(Keys):
@@ -46,23 +45,6 @@ class PoolKeys(Keys):
         return self
 
 
-class QueryExpectation(Keys):
-    """A statement and what the first value of its first row must be."""
-
-    sql: str = Field(min_length=1, pattern=r"^[^\x00]*$", description="run in a read-only transaction")
-    equals: Scalar = Field(description="compared as a number, a bool or text, by its own type; null is NULL")
-
-    def admits(self, found: str | None) -> bool:
-        """Whether a value in PostgreSQL's text form is the one that is expected."""
-        if found is None or self.equals is None:
-            return found is None and self.equals is None
-        if isinstance(self.equals, bool):
-            return found == ("t" if self.equals else "f")
-        if isinstance(self.equals, int | float):
-            return _number(found) == self.equals
-        return found == self.equals
-
-
 class PostgresExpect(Keys):
     """What the server and the database must be."""
 
@@ -70,7 +52,7 @@ class PostgresExpect(Keys):
     writable: bool | None = Field(default=None, description="true: no standby, not read-only; false: the contrary")
     extensions: tuple[str, ...] = Field(default=(), description="installed in the database")
     schema_name: str | None = Field(default=None, alias="schema", min_length=1, description="exists in the database")
-    query: QueryExpectation | None = None
+    query: QueryExpect | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -80,10 +62,3 @@ class PostgresExpect(Keys):
                 "it asserts nothing; leave `expect` out, or name one of version, writable, extensions, schema, query"
             )
         return keys
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from startupctl.check import Unhealthy
 from startupctl.databases import postgres_codes as codes
@@ -11,13 +11,15 @@ from startupctl.databases.postgres_signals import LIMIT_OF_DATABASE, LIMIT_OF_RO
 from startupctl.databases.session import quote_text
 from startupctl.diagnosis import Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken
+from startupctl.queries import first_value
 from startupctl.wire.pg import open_session
 from startupctl.wire.pg_auth import LoginRefused
 from startupctl.wire.pg_messages import PgError
 
 if TYPE_CHECKING:
     from startupctl.check import Facts, Run
-    from startupctl.databases.postgres_keys import PostgresExpect, QueryExpectation
+    from startupctl.databases.postgres_keys import PostgresExpect
+    from startupctl.queries import QueryExpect
     from startupctl.wire.pg_session import Session
     from startupctl.wire.pg_target import PgTarget
 
@@ -70,13 +72,16 @@ class Expectations:
     state: ServerState
     names: Facts
 
-    async def hold(self, session: Session, seconds: float) -> None:
-        """Return when everything is as expected; raises Unhealthy for the first thing that is not.
+    def hold_server(self) -> None:
+        """Return when the server is as expected, whatever the database holds; raises Unhealthy otherwise."""
+        self._version()
+        self._writable()
+
+    async def hold_database(self, session: Session, seconds: float) -> None:
+        """Return when the database is as expected; raises Unhealthy for the first thing that is not.
 
         The server gives the query up after `seconds`.
         """
-        self._version()
-        self._writable()
         await self._extensions(session)
         await self._schema(session)
         if self.keys.query:
@@ -108,20 +113,18 @@ class Expectations:
         if name and not await session.rows(f"SELECT 1 FROM pg_namespace WHERE nspname = {quote_text(name)}"):  # noqa: S608  (quoted)
             self._differs("schema", "the list of schemas", name, "no such schema")
 
-    async def _query(self, session: Session, query: QueryExpectation, seconds: float) -> None:
+    async def _query(self, session: Session, query: QueryExpect, seconds: float) -> None:
         await session.rows(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}")
         try:
             rows = await session.rows(query.sql)
         except PgError as error:
             if class_of(error) is not FailureClass.PERMANENT:
                 raise
-            self._differs(
-                "query", "the answer to the query", _shown(query.equals), f"SQLSTATE {error.sqlstate}", said=error
-            )
+            found = f"SQLSTATE {error.sqlstate}"
+            self._differs("query", "the answer to the query", query.expected, found, said=error)
         await session.rows("ROLLBACK")
-        if not rows or not query.admits(rows[0][0]):
-            found = _shown(rows[0][0]) if rows else "no row"
-            self._differs("query", "the answer to the query", _shown(query.equals), found)
+        if not query.met_by(rows):
+            self._differs("query", "the answer to the query", query.expected, first_value(rows))
 
     def _differs(self, key: str, what: str, expected: str, found: str, *, said: PgError | None = None) -> NoReturn:
         raise Unhealthy(mismatch(self.names, f"expect.{key}", what, expected, found, said=said), self.state.facts)
@@ -172,7 +175,3 @@ def _read_only(state: ServerState, names: Facts, why: str, failure: FailureClass
     facts = {**names, "why": why}
     diagnosis = Diagnosis(codes.READ_ONLY, facts, phase=Phase.QUERY, signal=why, failure_class=failure, advice=advice)
     return Unhealthy(diagnosis, state.facts)
-
-
-def _shown(value: Any) -> str:
-    return "NULL" if value is None else f"`{value}`"

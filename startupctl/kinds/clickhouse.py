@@ -137,8 +137,9 @@ class ClickHouse(Check):
         """Ask for the version in the database; then hold the server against `expect`."""
         async with self.reader(run) as reader:
             facts = await self._greet(reader)
+            self._expect_version(facts)
             pending = await self._preparation(run).look(run, reader) if self.migrations else {}
-            await self._as_expected(reader, facts)
+            await self._expect_answer(reader, facts)  # what is pending may be what it expects
         return {**facts, **pending}
 
     async def prepare(self, run: Run) -> Facts:
@@ -198,14 +199,16 @@ class ClickHouse(Check):
             raise Unhealthy(not_clickhouse(self._facts(), version))
         return {"version": version, "database": self.place.database or DEFAULT_DATABASE}
 
-    async def _as_expected(self, reader: Reader, facts: Facts) -> None:
-        version, query = self.expect.version, self.expect.query
+    def _expect_version(self, facts: Facts) -> None:
+        version = self.expect.version
         if version and not version.admits(facts["version"]):
             raise self._unexpected("version", str(version), facts["version"], facts)
-        if query:
-            rows = await reader.rows(query.sql)
-            if not query.met_by(rows):
-                raise self._unexpected("query", query.expected, first_value(rows), facts)
+
+    async def _expect_answer(self, reader: Reader, facts: Facts) -> None:
+        query = self.expect.query
+        rows = await reader.rows(query.sql) if query else []
+        if query and not query.met_by(rows):
+            raise self._unexpected("query", query.expected, first_value(rows), facts)
 
     def _unexpected(self, name: str, expected: str, found: str, facts: Facts) -> Unhealthy:
         about = {**self._facts(), "name": name, "expected": expected}

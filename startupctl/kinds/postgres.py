@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -130,7 +131,10 @@ class Postgres(Check):
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify the server's errors by SQLSTATE, and what a peer says that is no PostgreSQL."""
-        return postgres_signals.diagnose_postgres(error, self.names)
+        found = postgres_signals.diagnose_postgres(error, self.names)
+        if found and found.code is postgres_codes.DATABASE_MISSING and self.create is None:
+            return replace(found, mendable=False)
+        return found
 
     @property
     def names(self) -> Facts:
@@ -179,9 +183,12 @@ class Postgres(Check):
             state = await read_state(session)
             run.note(**state.facts)
             self._hold_attributes(state)
+            expected = Expectations(self.expect, state, self.names) if self.expect else None
+            if expected:
+                expected.hold_server()
             pending = await self._preparation(run).look(run, session) if self.migrations else {}
-            if self.expect:
-                await Expectations(self.expect, state, self.names).hold(session, run.left())
+            if expected:
+                await expected.hold_database(session, run.left())  # what is pending may be what it expects
             return {**state.facts, **pending}
 
     def _hold_attributes(self, state: ServerState) -> None:

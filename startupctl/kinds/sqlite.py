@@ -10,7 +10,7 @@ from pydantic import Field
 from startupctl.check import Check, Facts, Mode, Unhealthy
 from startupctl.databases import sqlite_codes as codes
 from startupctl.databases.session import StatementFailed
-from startupctl.diagnosis import Code, Diagnosis, FailureClass
+from startupctl.diagnosis import Code, Diagnosis
 from startupctl.keys import Keys
 from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys
@@ -52,8 +52,9 @@ class Sqlite(Check):
         await self._require_file(path)
         async with opened(path, mode="ro") as session:
             facts: Facts = {"size": (await in_thread(path.stat)).st_size}
-            await self._as_expected(session)
-            return {**facts, **await self._look(run, session)}
+            pending = await self._look(run, session)
+            await self._as_expected(session)  # what is pending may be what it expects
+            return {**facts, **pending}
 
     async def prepare(self, run: Run) -> Facts:
         """Create the file and its folders, and apply what is pending."""
@@ -81,9 +82,8 @@ class Sqlite(Check):
 
     async def _require_file(self, path: Path) -> None:
         if not await in_thread(path.exists):
-            failure = FailureClass.FIXABLE if self.create else FailureClass.PERMANENT
             advice = "" if self.create else "correct `path`, or add `create: true` and run `startupctl init-db`"
-            diagnosis = Diagnosis(codes.DATABASE_MISSING, {"path": self.path}, failure_class=failure, advice=advice)
+            diagnosis = Diagnosis(codes.DATABASE_MISSING, {"path": self.path}, mendable=self.create, advice=advice)
             raise Unhealthy(diagnosis)
 
     async def _as_expected(self, reader: Reader) -> None:

@@ -116,6 +116,23 @@ def test_a_missing_database_is_told_with_its_cure_and_is_a_warning_when_allowed(
     assert component["usable"]
 
 
+def test_a_missing_database_that_nobody_will_create_is_never_allowed(shop, env, startupctl):
+    (shop / "startup.yaml").write_text(SHOP.replace("create: true", "create: false", 1))
+    for words in (["check", "--allow-pending"], ["init-db", "--dry-run"]):
+        refused = startupctl(*words, "-o", "json", env=env)
+        assert refused.code == 1
+        assert refused.json()["components"]["database"]["diagnosis"]["code"] == "PG001"
+
+
+def test_an_expectation_is_held_also_when_migrations_are_pending(shop, env, startupctl, postgres, role):
+    postgres.sql(f"CREATE DATABASE {role} OWNER {role}")
+    (shop / "startup.yaml").write_text(
+        SHOP.replace("migrations: {dir: db}", 'migrations: {dir: db}\n    expect: {version: ">=99"}')
+    )
+    refused = startupctl("check", "database", "--allow-pending", "-o", "json", env=env)
+    assert (refused.code, refused.json()["components"]["database"]["diagnosis"]["code"]) == (78, "PG017")
+
+
 def test_a_stopped_redis_degrades_and_leaves_the_others_alone(shop, env, startupctl, free_port):
     startupctl("init-db", env=env)
     broken = {**env, "REDIS_URL": f"redis://127.0.0.1:{free_port()}"}

@@ -102,12 +102,12 @@ async def test_wrong_passwords_and_unknown_users_look_alike(clickhouse, run, use
 
 
 @pytest.mark.anyio
-async def test_a_missing_database_is_fixable_only_where_it_may_be_created(clickhouse, run):
+async def test_a_missing_database_is_mendable_only_where_it_may_be_created(clickhouse, run):
     found = await diagnosis_of(at(clickhouse.port, "missing", create=True), run)
-    assert (found.code.code, found.failure) == ("CH001", FailureClass.FIXABLE)
+    assert (found.code.code, found.failure, found.mendable) == ("CH001", FailureClass.FIXABLE, True)
 
     found = await diagnosis_of(at(clickhouse.port, "missing"), run)
-    assert (found.code.code, found.failure) == ("CH001", FailureClass.PERMANENT)
+    assert (found.code.code, found.failure, found.mendable) == ("CH001", FailureClass.FIXABLE, False)
     assert "`missing`" in found.summary
     assert "create: true" in found.hint
 

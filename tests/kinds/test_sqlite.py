@@ -54,10 +54,10 @@ async def test_a_query_with_another_answer_is_told(run, database):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("create", "failure"), [(True, FailureClass.FIXABLE), (False, FailureClass.PERMANENT)])
-async def test_a_missing_file_is_fixable_only_where_it_may_be_created(run, tmp_path, create, failure):
+@pytest.mark.parametrize("create", [True, False])
+async def test_a_missing_file_is_mendable_only_where_it_may_be_created(run, tmp_path, create):
     found = await refusal(Sqlite(path="none.db", create=create).check(run))
-    assert (found.code.code, found.failure) == ("SQL004", failure)
+    assert (found.code.code, found.failure, found.mendable) == ("SQL004", FailureClass.FIXABLE, create)
     assert not (tmp_path / "none.db").exists()
 
 

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import socket
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -131,7 +132,8 @@ async def test_while_nothing_answers_connects_are_staggered_and_few(full_backlog
         counts.append(await in_thread(unanswered, port) - before)
         await asyncio.sleep(0.02)
     assert counts[0] <= 1
-    assert max(counts) == IN_FLIGHT
+    assert statistics.mode(counts[len(counts) // 2 :]) == IN_FLIGHT
+    assert max(counts) <= IN_FLIGHT + 1  # one is let go in the moment another begins
     await asyncio.sleep(0)
     assert await in_thread(unanswered, port) == before
 
