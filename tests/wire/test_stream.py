@@ -92,7 +92,7 @@ async def test_the_peer_is_named_as_the_system_names_it(peer):
 )
 async def test_an_end_before_the_first_byte_is_the_mark_of_a_balancer(peer, handler, signal):
     error = await failure_of(peer(handler), read)
-    assert told(error) == ("LB004", FailureClass.WAITING, Phase.GREET)
+    assert told(error)[:2] == ("LB004", FailureClass.WAITING)  # a quick reset meets the connect itself
     assert diagnose(error).signal in (signal, "reset")
 
 
