@@ -201,3 +201,10 @@ async def test_a_dry_run_passes_over_what_the_real_run_would_mend():
 async def test_leniency_is_for_what_init_db_mends_only(option):
     found = await outcome_of(looks(failing(PERMANENT)), options={option: True})
     assert (found.usable, found.attempts, found.warnings) == (False, 1, ())
+
+
+@pytest.mark.parametrize("options", [{"allow_pending": True}, {"await_init": True}, {"mode": Mode.DRY_RUN}])
+async def test_leniency_ends_where_init_db_with_this_manifest_would_mend_nothing(options):
+    hopeless = Unhealthy(Diagnosis(code(FIXABLE, "PG001"), mendable=False))
+    found = await outcome_of(looks(hopeless), options=options)
+    assert (found.usable, found.diagnosis.code.code, found.attempts) == (False, "PG001", 1)
