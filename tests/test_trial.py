@@ -203,7 +203,7 @@ async def test_leniency_is_for_what_init_db_mends_only(option):
     assert (found.usable, found.attempts, found.warnings) == (False, 1, ())
 
 
-@pytest.mark.parametrize("options", [{"allow_pending": True}, {"await_init": True}, {"mode": Mode.DRY_RUN}])
+@pytest.mark.parametrize("options", [{"allow_pending": True}, {"mode": Mode.DRY_RUN}])
 async def test_leniency_ends_where_init_db_with_this_manifest_would_mend_nothing(options):
     hopeless = Unhealthy(Diagnosis(code(FIXABLE, "PG001"), mendable=False))
     found = await outcome_of(looks(hopeless), options=options)
