@@ -367,7 +367,7 @@ def test_without_a_file_the_default_ones_are_tried(desk):
         desk.load(files=[])
     assert str(caught.value) == (
         f"there is no manifest: neither `startup.yaml` nor `startup.yml` is in `{desk.folder}`,"
-        " `startupctl init` writes a first one, `-f` names one elsewhere"
+        " `-f` names one elsewhere, `startupctl kinds` lists what one can hold"
     )
     desk.write(ONE, "startup.yml")
     assert desk.load(files=[]).file == "startup.yml"

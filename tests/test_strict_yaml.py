@@ -90,8 +90,8 @@ def test_ordinary_beginnings_and_ends_are_read(text):
         ("a: 1\nb: \x1b[0m", "m.yaml:2:4: the control character U+001B cannot stand in a manifest"),
         (b"a: 1\nb: \xff", "m.yaml:2:4: is not UTF-8 text, save it as UTF-8"),
         ("a: ä".encode("utf-16"), "m.yaml: is UTF-16, save it as UTF-8"),
-        ("", "m.yaml: is empty, `startupctl init` writes a first manifest"),
-        ("# nothing\n", "m.yaml: is empty, `startupctl init` writes a first manifest"),
+        ("", "m.yaml: is empty, begin with `version: 1` and `components:`"),
+        ("# nothing\n", "m.yaml: is empty, begin with `version: 1` and `components:`"),
         (b"\x7fELF\x02\x01\x00\x00", "m.yaml:1:1: the control character U+007F cannot stand in a manifest"),
     ],
 )  # fmt: skip
