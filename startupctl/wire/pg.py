@@ -75,8 +75,7 @@ async def open_session(target: PgTarget, run: Run) -> AsyncIterator[Session]:
 async def _enter(stack: AsyncExitStack, target: PgTarget, run: Run) -> Session:
     if target.connect_timeout:
         run = replace(run, connect_timeout=min(run.connect_timeout, target.connect_timeout))
-    files = await in_thread(home_files, target)
-    if not (target.unspoken or files):
+    if not target.unspoken:
         with suppress(MethodUnspoken):
             return await _speak(stack, target, run)
     from startupctl.wire.pg_driver import open_driver_session
@@ -142,6 +141,8 @@ async def _conversation(target: PgTarget, run: Run, encryption: Encryption) -> A
 @asynccontextmanager
 async def _encrypted(target: PgTarget, run: Run, encryption: Encryption) -> AsyncIterator[Stream]:
     async with Stream.open(target.endpoint, run) as stream:
+        if await in_thread(home_files, target):  # only now: while nobody listens it would cost a thread per look
+            raise MethodUnspoken
         if encryption is not Encryption.NEVER:
             await _encrypt(stream, target, encryption)
         yield stream
