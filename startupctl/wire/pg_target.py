@@ -127,10 +127,11 @@ class PgTarget:
 
     def in_folder(self, folder: Path) -> PgTarget:
         """Return the target with its certificate files found relative to `folder`."""
-        given = dict(self.given)
-        for name in ("sslrootcert", "sslcert", "sslkey"):
-            if given.get(name, SYSTEM_CERTIFICATES) != SYSTEM_CERTIFICATES:
-                given[name] = str(folder / given[name])
+        names = ("sslrootcert", "sslcert", "sslkey")
+        files = [name for name in names if self.given.get(name, SYSTEM_CERTIFICATES) != SYSTEM_CERTIFICATES]
+        if not files:
+            return self
+        given = {**self.given, **{name: str(folder / self.given[name]) for name in files}}
         return replace(
             self,
             given=MappingProxyType(given),
