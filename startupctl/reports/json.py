@@ -84,7 +84,7 @@ def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
         "cause": diagnosis.cause,
         "hint": diagnosis.hint,
         "phase": diagnosis.phase,
-        "signal": diagnosis.signal,
+        "signal": diagnosis.signal or None,
     }
 
 

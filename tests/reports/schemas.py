@@ -43,7 +43,7 @@ DIAGNOSIS = exactly(
     cause=TEXT,
     hint=TEXT,
     phase={"enum": ["resolve", "connect", "tls", "greet", "auth", "query", None]},
-    signal=TEXT,
+    signal={"type": ["string", "null"], "minLength": 1},
 )
 COMPONENT = exactly(
     kind=TEXT,
