@@ -28,7 +28,8 @@ _LITERAL = (
     r"(?:e?'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|'.*|\$(\w*)\$.*?\$\2\$)"  # with escapes, without, cut off, in dollars
 )
 _STRUCTURES = (
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/]*@"), rf"\1:{MASK}@"),
+    # a scheme begins where its run of letters does: looking from each letter would take the square of a long word's time
+    (re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]+://[^\s/:@]*):[^\s/]*@"), rf"\1:{MASK}@"),
     (re.compile(rf"(?is)\b(password\s*=\s*)(?:{_LITERAL}|\S+)"), rf"\1{MASK}"),
     (re.compile(rf"(?is)\b(PASSWORD\s+|IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+){_LITERAL}"), rf"\1{MASK}"),
 )

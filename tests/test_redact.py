@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -88,6 +89,7 @@ def test_a_value_with_white_space_around_it_is_found_without():
         ("postgres://app:pw@db:5432/x", f"postgres://app:{MASK}@db:5432/x"),
         ("at redis://:a@b:c@db/0, then", f"at redis://:{MASK}@db/0, then"),
         ("postgresql+asyncpg://u:p%40w@h", f"postgresql+asyncpg://u:{MASK}@h"),
+        ("1.postgres://u:pw@h", f"1.postgres://u:{MASK}@h"),
         ("http://proxy.example:3128/path@x", "http://proxy.example:3128/path@x"),
         ("host=db password=pw user=app", f"host=db password={MASK} user=app"),
         ("host=db password = 'p w' user=app", f"host=db password = {MASK} user=app"),
@@ -127,6 +129,13 @@ def test_structure_gives_away_secrets_nobody_told_of(text, expected):
 )
 def test_what_is_no_secret_stays_as_it_is(text):
     assert Redactor(["other secret", "word"]).clean(text) == text
+
+
+@pytest.mark.parametrize("text", ["a" * 1_000_000, "a://b:" * 100_000, "password" * 100_000])
+def test_a_long_text_takes_no_more_than_its_length(text):
+    begun = time.monotonic()
+    assert Redactor(["other secret"]).clean(text) == text
+    assert time.monotonic() - begun < 20  # seconds; minutes when each character is looked at from each one before
 
 
 def test_leaves_are_cleaned_and_names_and_numbers_stay():
