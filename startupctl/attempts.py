@@ -126,7 +126,7 @@ class Attempts:
         if not self._check.foreign:
             return self._bug(error)
         facts = {"kind": type(error).__name__, "target": self._check.target}
-        return Diagnosis(codes.FUNCTION_FAILED, facts, said=str(error))
+        return Diagnosis(codes.FUNCTION_FAILED, facts, said=_text_of(error))
 
     def _timed_out(self) -> Diagnosis:
         if self._engine.clock.end <= time.monotonic():
@@ -136,7 +136,7 @@ class Attempts:
 
     def _bug(self, error: BaseException) -> Diagnosis:
         self._engine.report_bug("".join(traceback.format_exception(error)))
-        return Diagnosis(codes.INTERNAL, {"kind": type(error).__name__}, said=str(error))
+        return Diagnosis(codes.INTERNAL, {"kind": type(error).__name__}, said=_text_of(error))
 
     def _telling(self, found: Diagnosis, started: float) -> Diagnosis:
         """Return what an attempt tells, cleaned: one that the end of the time cut short tells less than the one before."""
@@ -206,6 +206,14 @@ class Attempts:
             run = replace(self._run(float("inf"), self._engine.options.mode), folder=lender.folder)
             async with lender.check.lock(run) as held:
                 yield held
+
+
+def _text_of(error: BaseException) -> str:
+    """Return the text of an exception; one of the user's own may fail to make it."""
+    try:
+        return str(error)
+    except Exception as mistake:  # noqa: BLE001  (code of the user)
+        return f"its text cannot be made: {type(mistake).__name__}"
 
 
 def _is_cancelled() -> bool:

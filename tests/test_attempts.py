@@ -290,6 +290,16 @@ async def test_an_exception_of_the_users_code_is_a_failure_that_is_tried_again()
     assert found.diagnosis.summary == "`shop:probe`: ValueError: not yet"
 
 
+async def test_an_exception_that_cannot_tell_its_text_is_a_failure_as_any_other():
+    class Mute(Exception):  # noqa: N818  (it says nothing)
+        def __str__(self):
+            raise KeyError("no text")
+
+    found = await outcome_of(Foreign(look=looks(Mute()), place="shop:probe"), max_retries=0)
+    assert found.diagnosis.code.code == "RUN005"
+    assert found.diagnosis.summary == "`shop:probe`: Mute: its text cannot be made: KeyError"
+
+
 @pytest.mark.parametrize("error", [KeyError("x"), OSError(5, "raw"), TimeoutError("its own"), ZeroDivisionError()])
 async def test_an_exception_of_a_kind_that_nobody_maps_is_a_bug_and_final(error):
     report = await report_of(component("one", check=Doing(look=looks(error)), priority="CRITICAL"))

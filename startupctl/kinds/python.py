@@ -103,6 +103,8 @@ class Python(Check):
             raise result
         if result is False:
             raise Unhealthy(self._failed("returned False"))
+        if inspect.isgenerator(result) or inspect.isasyncgen(result):
+            raise Unhealthy(self._failed("is a generator, so nothing in it was run", FailureClass.PERMANENT))
         if not isinstance(result, dict):
             return {}
         try:
@@ -131,8 +133,8 @@ def _importable(folder: Path) -> str:
 async def _awaited(result: Any) -> Any:
     try:
         return await result
-    except SystemExit as error:
-        raise RuntimeError(f"SystemExit: {error.code}") from error  # it would end our loop
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error  # it would end our loop
 
 
 def _why_not_called(function: Callable[..., Any], args: dict[str, Any]) -> str:

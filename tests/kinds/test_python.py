@@ -75,6 +75,23 @@ async def test_an_exit_of_the_function_does_not_end_the_program(word, module, ru
         await Python(call=f"{name}:ready").check(run)
 
 
+@pytest.mark.parametrize("word", ["def", "async def"])
+@pytest.mark.anyio
+async def test_an_interrupt_raised_by_the_function_does_not_end_the_program(word, module, run):
+    name = module(f"{word} ready():\n    raise KeyboardInterrupt\n")
+    with pytest.raises(RuntimeError, match="KeyboardInterrupt"):
+        await Python(call=f"{name}:ready").check(run)
+
+
+@pytest.mark.parametrize("word", ["def", "async def"])
+@pytest.mark.anyio
+async def test_a_generator_is_not_ready_for_nothing_in_it_was_run(word, module, run):
+    name = module(f"{word} ready():\n    raise ValueError('not ready')\n    yield\n")
+    found = await outcome(Python(call=f"{name}:ready"), run)
+    assert found.failure is FailureClass.PERMANENT
+    assert "is a generator, so nothing in it was run" in found.summary
+
+
 @pytest.mark.parametrize("way", ["return", "raise"])
 @pytest.mark.anyio
 async def test_a_reservation_may_be_raised_or_returned(way, module, run):
