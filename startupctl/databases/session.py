@@ -62,18 +62,18 @@ class StatementFailed(Exception):  # noqa: N818  (it says what happened to a sta
 async def end_if_cancelled(work: Awaitable[T], end: Callable[[], Awaitable[object]], patience: float) -> T:
     """Wait for work that must not be abandoned; when the caller is cancelled, end it and wait for what becomes of it.
 
-    `end` asks the database to stop; `patience` is how many seconds it may take then.
+    `end` asks the database to stop; `patience` is how many seconds it may take then. The cancellation goes on,
+    its cause is what became of the work: None when it succeeded, a TimeoutError when nobody knows.
     """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         if not task.done():
             await end()
             await asyncio.wait([task], timeout=patience)
-        if task.done() and not task.cancelled():
-            task.exception()  # the cancellation goes on, whatever came of the work
-        raise
+        known = task.done() and not task.cancelled()
+        raise cancelled from task.exception() if known else TimeoutError()
 
 
 def quote_name(name: str) -> str:

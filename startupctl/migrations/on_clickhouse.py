@@ -6,13 +6,14 @@ unchanged; a file whose process vanished in the middle of a statement is left to
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from startupctl.databases.clickhouse import ClickHouseSession
 from startupctl.databases.clickhouse_embedded import quote_identifier, quote_string
-from startupctl.databases.session import StatementFailed
+from startupctl.databases.session import StatementFailed, end_if_cancelled
 from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State, combined_hash
 from startupctl.migrations.lexer import normalised
 from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from startupctl.migrations.lexer import Statement
 
 TABLE_EXISTS = "57"
+INTERRUPTED = "interrupted between two statements"
+PATIENCE = 10.0  # seconds a row of ours may take when the run is interrupted
 # `revision` counts the rows of one migration: the last one stands, whatever the clocks say
 _TABLE = """
 CREATE TABLE IF NOT EXISTS {table}{cluster} (
@@ -86,13 +89,19 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
         record = _Record(self, session, migration, entry)
         await session.renew()
         for number in range(entry.statement_no if entry else 0, len(parts)):
-            await record.write(State.RUNNING, number, self._hash(parts[:number]))
+            done = number
             try:
+                await record.write(State.RUNNING, number, self._hash(parts[:number]))
+                done += 1
                 await session.execute(parts[number].text, query_id=self._query_id(migration, number, parts[number]))
             except StatementFailed as error:
                 error.done = number
                 if not error.lost:
                     await record.write(State.FAILED, number, self._hash(parts[:number]), error.said)
+                raise
+            except asyncio.CancelledError as ended:
+                if ended.__cause__ is None:  # else it was killed, and may have left a part of its work
+                    await record.write(State.FAILED, done, self._hash(parts[:done]), INTERRUPTED)
                 raise
         await record.write(State.DONE, len(parts), self._hash(parts))
         return True
@@ -148,9 +157,12 @@ class _Record:
             "revision": self._revision,
         }
         values = ", ".join(str(value) if isinstance(value, int) else quote_string(value) for value in row.values())
-        await self._session.execute(
-            f"INSERT INTO {self._ledger.table} ({', '.join(row)}) SETTINGS {self._ledger.durable} VALUES ({values})"  # noqa: S608  (quoted)
-        )
+        sql = f"INSERT INTO {self._ledger.table} ({', '.join(row)}) SETTINGS {self._ledger.durable} VALUES ({values})"  # noqa: S608  (quoted)
+        await end_if_cancelled(self._session.execute(sql), _wait, PATIENCE)
+
+
+async def _wait() -> None:
+    """End nothing: what is under way is short."""
 
 
 def _now() -> str:

@@ -166,6 +166,23 @@ async def test_a_statement_is_killed_before_the_process_leaves(tmp_path, service
 
 
 @pytest.mark.anyio
+async def test_what_was_done_when_an_interrupt_came_is_known_to_the_next_run(wanted, preparing, write, clickhouse):
+    write({"1_pause.sql": "CREATE TABLE a (id UInt64) ENGINE = Memory;\nSELECT sleep(1);\nINSERT INTO a VALUES (1);\n"})
+    clickhouse.query("KILL QUERY WHERE 0")  # the engine has begun
+    work = asyncio.create_task(wanted.prepare(preparing))
+    while not clickhouse.query("SELECT 1 FROM system.processes WHERE query LIKE 'SELECT sleep(1)%'"):
+        await asyncio.sleep(0.02)
+    work.cancel()  # a pause of this kind heeds no KILL: it succeeds
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    rows = clickhouse.query("SELECT state, statement_no FROM startupctl_migrations FINAL", wanted.place.database)
+    assert rows.split() == ["failed", "2"]
+    facts = await wanted.prepare(preparing)
+    assert facts["migrations"]["applied"] == ["1_pause.sql"]
+    assert clickhouse.query("SELECT count() FROM a", wanted.place.database).strip() == "1"
+
+
+@pytest.mark.anyio
 async def test_a_connection_lost_in_the_middle_leaves_the_file_in_doubt(wanted, preparing, write, clickhouse):
     write(FILES)
     await wanted.prepare(preparing)
