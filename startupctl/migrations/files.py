@@ -12,6 +12,7 @@ from startupctl.errors import Mark, Problem
 from startupctl.migrations.codes import BAD_FILE
 from startupctl.migrations.formats import choose_format
 from startupctl.migrations.lexer import normalised
+from startupctl.text_file import FileRefused, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from startupctl.migrations.lexer import Lexicon
 
 SHOWN = 3  # problems in one diagnosis
+MAX_BYTES = 256 * 2**20  # of one file: it is held in memory, and sent as one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,10 @@ def _listing(folder: Path) -> list[Path]:
 
 def _read(path: Path, problems: list[Problem]) -> Source | None:
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, MAX_BYTES)
         text = data.decode("utf-8-sig")
-    except OSError as error:
-        problems.append(Problem(f"cannot be read: {error.strerror}", mark=Mark(str(path))))
+    except FileRefused as refused:
+        problems.append(Problem(f"cannot be read: {refused}", mark=Mark(str(path))))
         return None
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1

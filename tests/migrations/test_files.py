@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from startupctl.check import Unhealthy
@@ -17,6 +19,15 @@ def refused(folder, wanted="auto"):
 
 def test_every_format_is_found_by_its_name():
     assert {"dbmate", "plain"} <= set(format_names())
+
+
+def test_a_pipe_and_a_folder_are_refused_and_never_waited_for(write):
+    folder = write({"1.sql": "SELECT 1;"})
+    os.mkfifo(folder / "2.sql")
+    (folder / "3.sql").mkdir()
+    found = refused(folder)
+    assert "2.sql: cannot be read: `2.sql` is not a regular file" in found
+    assert "3.sql: cannot be read: `3.sql` is not a regular file" in found
 
 
 def test_numbered_files_are_applied_by_their_numbers(write):
