@@ -9,8 +9,6 @@ from dataclasses import replace
 from random import random
 from typing import TYPE_CHECKING
 
-from tenacity import AsyncRetrying, retry_if_result
-
 from startupctl import diagnoses as codes
 from startupctl.attempts import Attempts
 from startupctl.backoff import Course, after, counted, next_wait
@@ -43,13 +41,8 @@ class Trial:
 
     async def conduct(self) -> Outcome:
         """Look until it is decided; return the outcome."""
-        retrying = AsyncRetrying(
-            retry=retry_if_result(lambda _: self._pause is not None),
-            wait=lambda _: self._pause or 0.0,
-            sleep=asyncio.sleep,
-        )
-        last: Attempt = await retrying(self._poll)
-        return self._outcome(last)
+        last = await self._poll()
+        return self._outcome(last if self._pause is None else await self._retry(self._pause))
 
     def cancelled(self) -> Outcome:
         """Return the outcome of a component that was ended by a signal or an earlier failure."""
@@ -67,6 +60,19 @@ class Trial:
             if self._pause is None or self._course.backs_off:
                 return attempt
             await asyncio.sleep(self._pause)
+
+    async def _retry(self, pause: float) -> Attempt:
+        """Back off, look, and so on; only what failed comes here, so only it pays for the import."""
+        from tenacity import AsyncRetrying, retry_if_result
+
+        await asyncio.sleep(pause)
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda _: self._pause is not None),
+            wait=lambda _: self._pause or 0.0,
+            sleep=asyncio.sleep,
+        )
+        last: Attempt = await retrying(self._poll)
+        return last
 
     async def _attempt(self) -> Attempt:
         await self._slot()

@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -130,6 +131,9 @@ def _importable(folder: Path) -> str:
     return name
 
 
+_signature = cache(inspect.signature)  # asked at every look
+
+
 async def _awaited(result: Any) -> Any:
     try:
         return await result
@@ -140,7 +144,7 @@ async def _awaited(result: Any) -> Any:
 def _why_not_called(function: Callable[..., Any], args: dict[str, Any]) -> str:
     """Return why a function does not take these arguments; a function that hides its signature is tried."""
     try:
-        signature = inspect.signature(function)
+        signature = _signature(function)
     except (TypeError, ValueError):
         return ""
     try:
