@@ -47,8 +47,9 @@ class Policy:
     max_retries: int = 3
     settle: float = 10.0
     success_threshold: int = 1
-    backoff: Backoff = field(default_factory=Backoff)
-    breaker: Breaker = field(default_factory=Breaker)
+    # defaults need no validator, and building one takes milliseconds of every start
+    backoff: Backoff = field(default_factory=Backoff.model_construct)
+    breaker: Breaker = field(default_factory=Breaker.model_construct)
 
 
 class Settings(Keys):
