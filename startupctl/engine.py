@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl import diagnoses as codes
 from startupctl.check import Mode
@@ -33,8 +33,7 @@ class Stop:
     signal: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How a plan is run; `command` is the name of the moment, as the report shows it.
 
     `allow_degraded` None means that DEGRADED has an exit code of its own (3). `max_concurrent` None
@@ -48,7 +47,7 @@ class Options:
     await_init: bool = False
     allow_degraded: bool | None = None
     max_concurrent: float | None = None
-    redactor: Redactor = field(default_factory=Redactor)
+    redactor: Redactor = Redactor()
 
 
 async def run_plan(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -41,8 +40,7 @@ class Unfilled(Exception):  # noqa: N818  (not always a mistake: see `reasons`)
         super().__init__("; ".join(reason.what for reason in self.reasons))
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """One `${...}`: the name, what follows it (`:-`, `:?` or nothing) and the text behind that."""
 
     name: str

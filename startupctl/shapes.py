@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import types
 from collections import abc
-from dataclasses import dataclass
 from functools import cache, reduce
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -22,8 +21,7 @@ _NUMBERS = {int, float, bool}
 _LISTS = (list, tuple, set, frozenset)
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What may stand at a place; `values` and `items` are the shapes inside a mapping and a list.
 
     `text`: there is a type that reads a scalar. `undecided`: text as well as a number would be right.
@@ -61,8 +59,7 @@ ANYTHING = Shape(nullable=True)
 TEXT = Shape(text=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key of a model: the shape of its value, and whether it holds a secret."""
 
     shape: Shape

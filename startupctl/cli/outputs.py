@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from startupctl import reports
 from startupctl.errors import PlanError, Problem
@@ -24,8 +23,7 @@ FOR_PEOPLE = ("table", "plain")
 FILE_WIDTH = 100  # columns of a table that no terminal limits
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One report in one format; `path` None is stdout, or stderr when a document has stdout to itself."""
 
     format: str

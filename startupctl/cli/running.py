@@ -9,8 +9,7 @@ import os
 import signal
 import sys
 from contextlib import ExitStack, redirect_stdout, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from startupctl.cli.listening import Listeners, open_listeners
 from startupctl.cli.outputs import Output, parse_outputs
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What a command wants of a run."""
 
     command: str
@@ -128,7 +126,7 @@ async def _beat(listeners: Listeners) -> None:
 def _due(outputs: Sequence[Output], flags: OutputFlags, report: Report) -> Sequence[Output]:
     """Return the outputs to write: a quiet run that is READY says nothing that was not asked for."""
     if flags.quiet and not flags.output:
-        return [] if report.verdict is Verdict.READY else [replace(one, to_stderr=True) for one in outputs]
+        return [] if report.verdict is Verdict.READY else [one._replace(to_stderr=True) for one in outputs]
     return outputs
 
 

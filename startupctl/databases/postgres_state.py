@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from startupctl.check import Unhealthy
 from startupctl.databases import postgres_codes as codes
@@ -30,8 +29,7 @@ ASKED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ServerState:
+class ServerState(NamedTuple):
     """One answer; `in_recovery` is a standby, `read_only` a setting of the role, the database or the server."""
 
     version: str
@@ -64,8 +62,7 @@ async def read_state(session: Session) -> ServerState:
     return ServerState(version or "", database or "", user or "", in_recovery == "t", read_only == "t", session.tls)
 
 
-@dataclass(frozen=True, slots=True)
-class Expectations:
+class Expectations(NamedTuple):
     """What is expected of one session; `names` are the facts the templates show."""
 
     keys: PostgresExpect

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.addresses import Endpoint
 from startupctl.fields import Secret
@@ -19,8 +19,7 @@ ENCRYPTED = frozenset({"rediss", "valkeys"})
 SOCKET = frozenset({"unix", "redis+unix", "valkey+unix", "redis+socket"})
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A server, the credentials and the database; `tls_options` are those of the URL, by redis-py's names."""
 
     endpoint: Endpoint
@@ -28,7 +27,7 @@ class Place:
     user: str | None = None
     password: Secret | None = None
     database: int = 0
-    tls_options: Mapping[str, str] = field(default_factory=dict)
+    tls_options: Mapping[str, str] = MappingProxyType({})
 
 
 def place_in(url: Url) -> Place:

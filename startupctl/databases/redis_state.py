@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.addresses import Endpoint
 from startupctl.wire.resp import RedisError
@@ -18,11 +18,10 @@ ASKED: tuple[Command, ...] = (("INFO",), ("ROLE",))
 MAX_WAIT = 5.0  # seconds between two looks at a server that loads: its estimate is rough
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """The answers; both are empty when the user may not ask."""
 
-    info: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, str] = MappingProxyType({})
     told_role: str = ""
 
     @property

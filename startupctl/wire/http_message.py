@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from startupctl.wire.proxy import ENVIRONMENT, authority
@@ -43,8 +43,7 @@ class HttpRequest:
         return authority(self.endpoint).removesuffix(f":{DEFAULT_PORTS[self.scheme]}")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """What was answered; the headers' names match in any case, a longer body is cut at 1 MiB."""
 
     status: int

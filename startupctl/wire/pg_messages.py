@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 
@@ -28,8 +27,7 @@ SHORTEST = 4  # bytes: the length counts itself
 PEEK = 0.05  # seconds to wait for more of an answer that is no PostgreSQL
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """What may come now: the kinds of messages, and their length in bytes."""
 
     kinds: frozenset[int]
