@@ -156,7 +156,9 @@ class Attempts:
             return diagnosis
         if options.allow_pending:
             self._warnings[diagnosis.code.code] = Warned(diagnosis.code.code, diagnosis.summary)
-        return None if options.allow_pending or options.mode is Mode.DRY_RUN else diagnosis
+        # a dry run forgives what it will mend, but not that it could not: then `prepare` itself fails
+        rehearsed = options.mode is Mode.DRY_RUN and not (self._check.prepares and self._prepared is None)
+        return None if options.allow_pending or rehearsed else diagnosis
 
     def _clean(self, facts: Facts) -> Facts:
         cleaned: Facts = self._engine.redactor.clean_all(facts)

@@ -197,6 +197,14 @@ async def test_a_dry_run_passes_over_what_the_real_run_would_mend():
     assert found.facts["would_apply"] == ["0001"]
 
 
+async def test_a_dry_run_that_cannot_do_what_is_wanted_is_no_success():
+    async def make(run):
+        raise failing(FIXABLE, "no database to create it from", "PG001")
+
+    found = await outcome_of(looks(), kind=Preparing, make=make, options={"mode": Mode.DRY_RUN})
+    assert (found.usable, found.diagnosis.code.code) == (False, "PG001")
+
+
 @pytest.mark.parametrize("option", ["allow_pending", "await_init"])
 async def test_leniency_is_for_what_init_db_mends_only(option):
     found = await outcome_of(looks(failing(PERMANENT)), options={option: True})

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from startupctl.databases.postgres import lost_race
 from startupctl.databases.session import StatementFailed, quote_name, quote_text
+from startupctl.diagnosis import FailureClass
 
 if TYPE_CHECKING:
     from startupctl.databases.postgres import PostgresSession
     from startupctl.databases.postgres_keys import CreateKeys
     from startupctl.databases.session import Reader
 
+DATABASE_MISSING, UNDEFINED_OBJECT = "3D000", "42704"
 TRIES = 10
 PAUSE = 0.3  # seconds, at most, between two tries: another session is reading the template
 
@@ -30,6 +32,8 @@ async def create_database(session: PostgresSession, name: str, keys: CreateKeys)
         try:
             await session.execute(_statement(name, keys))
         except StatementFailed as error:
+            if error.code == DATABASE_MISSING:
+                raise _unusable(f"template database `{keys.template}` does not exist") from error
             if not lost_race(error):
                 raise
             reason = error
@@ -53,6 +57,19 @@ async def may_create(reader: Reader, owner: str) -> bool:
         return False
     member = f"SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = {quote_text(owner)}"  # noqa: S608  (quoted)
     return not owner or await reader.rows(member) == [("t",)]
+
+
+async def require_creatable(reader: Reader, keys: CreateKeys) -> None:
+    """Return when the server has the template and the encoding; raises StatementFailed (42704)."""
+    if not await database_exists(reader, keys.template):
+        raise _unusable(f"template database `{keys.template}` does not exist")
+    known = f"SELECT pg_char_to_encoding({quote_text(keys.encoding)}) >= 0"
+    if keys.encoding and await reader.rows(known) != [("t",)]:
+        raise _unusable(f"`{keys.encoding}` is not an encoding of this server")
+
+
+def _unusable(said: str) -> StatementFailed:
+    return StatementFailed(UNDEFINED_OBJECT, said, FailureClass.PERMANENT)
 
 
 def _statement(name: str, keys: CreateKeys) -> str:

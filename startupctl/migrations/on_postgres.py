@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from startupctl.databases.postgres import LOCK_NOT_AVAILABLE, PostgresSession, lost_race
 from startupctl.databases.session import StatementFailed, quote_name, quote_text
+from startupctl.diagnosis import FailureClass
 from startupctl.errors import Mark, Problem
 from startupctl.migrations.files import bad_files
 from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State
@@ -50,6 +51,17 @@ LEFT JOIN pg_class c ON c.oid = t.oid
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"""
 
+_LACKING = """
+SELECT CASE
+  WHEN current_setting('transaction_read_only') = 'on' THEN 'read-only'
+  WHEN t.oid IS NOT NULL AND NOT has_table_privilege(t.oid, 'INSERT') THEN 'INSERT on the table of the migrations'
+  WHEN t.oid IS NULL AND n.oid IS NULL AND NOT has_database_privilege(current_database(), 'CREATE') THEN 'CREATE on the database'
+  WHEN t.oid IS NULL AND n.oid IS NOT NULL AND NOT has_schema_privilege(n.oid, 'CREATE') THEN 'CREATE on the schema'
+END
+FROM (SELECT to_regclass({table}) AS oid) AS t
+LEFT JOIN pg_namespace n ON n.nspname = {schema}"""
+READ_ONLY, NOT_PERMITTED = "25006", "42501"
+
 
 class PostgresLedger(Ledger[PostgresSession]):
     """The ledger of one database; without a schema its table is found, or made, by the search path."""
@@ -83,6 +95,16 @@ class PostgresLedger(Ledger[PostgresSession]):
             except StatementFailed as error:
                 if not lost_race(error):
                     raise
+
+    async def require_right(self, reader: Reader) -> None:
+        """Return when this role may record a migration here; raises StatementFailed (25006, 42501) as recording would."""
+        schema = quote_text(self.schema) if self.schema else "current_schema()"
+        [(lacking,)] = await reader.rows(_LACKING.format(schema=schema, table=quote_text(self._table)))
+        if lacking == "read-only":
+            raise StatementFailed(READ_ONLY, "transactions of this role are read-only", FailureClass.PERMANENT)
+        if lacking:
+            said = f"migrations could not be recorded, this role has no right to {lacking}"
+            raise StatementFailed(NOT_PERMITTED, said, FailureClass.PERMANENT)
 
     async def _look(self, reader: Reader) -> tuple[str, list[str]]:
         """Return the schema of the table and its columns; no columns when the table is not there."""

@@ -128,7 +128,13 @@ class PostgresPreparation:
             except PgError as error:
                 if error.sqlstate not in MAINTENANCE_CLOSED:
                     raise
-        return await stack.enter_async_context(open_session(last, run)), last
+        try:
+            return await stack.enter_async_context(open_session(last, run)), last
+        except PgError as error:
+            if error.sqlstate != DATABASE_MISSING:
+                raise
+            said = f"database `{last.database}`, from which others are created, does not exist: correct `admin_url`"
+            raise StatementFailed("42704", said, FailureClass.PERMANENT) from error
 
     async def _rehearse(self, run: Run) -> Facts:
         try:
@@ -143,11 +149,28 @@ class PostgresPreparation:
     async def _would_apply(self, run: Run, session: Session | None) -> Facts:
         if not self.migrations:
             return {}
-        return await rehearse(run, self.migrations, PostgresLedger(self.migrations.table), session)
+        ledger = PostgresLedger(self.migrations.table)
+        facts = await rehearse(run, self.migrations, ledger, session)
+        if facts["would_apply"]:
+            await self._require_way(run, ledger, session)
+        return facts
+
+    async def _require_way(self, run: Run, ledger: PostgresLedger, session: Session | None) -> None:
+        """Return when migrations could be recorded where they go; without a session the database is still to be created."""
+        if self.direct == self.place:
+            if session:
+                await ledger.require_right(session)
+            return
+        try:
+            async with open_session(self.direct, run) as direct:
+                await ledger.require_right(direct)
+        except PgError as error:
+            if session or error.sqlstate != DATABASE_MISSING:
+                raise
 
     async def _require_right(self, run: Run, keys: CreateKeys) -> None:
         """Raise StatementFailed (42501) when the database could not be created."""
-        from startupctl.databases.postgres_creation import may_create
+        from startupctl.databases.postgres_creation import may_create, require_creatable
 
         async with AsyncExitStack() as stack:
             session, place = await self._maintenance(stack, run)
@@ -155,6 +178,7 @@ class PostgresPreparation:
                 owner = f" owned by `{keys.owner}`" if keys.owner else ""
                 said = f"role `{place.user}` may not create a database{owner}"
                 raise StatementFailed("42501", said, FailureClass.PERMANENT)
+            await require_creatable(session, keys)
 
 
 @asynccontextmanager

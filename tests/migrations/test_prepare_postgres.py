@@ -192,6 +192,62 @@ async def test_a_dry_run_changes_nothing(postgres, on_postgres, preparing, write
     assert postgres.sql("SELECT to_regclass('startupctl_migrations')", fresh_database) == [(None,)]
 
 
+@pytest.mark.anyio
+async def test_a_dry_run_finds_that_migrations_could_not_be_recorded(
+    postgres, on_postgres, preparing, write, fresh_database
+):
+    postgres.sql(f"CREATE ROLE reader_{fresh_database} LOGIN PASSWORD 'pw'")
+    account = {"user": f"reader_{fresh_database}", "password": "pw"}
+    write(FILES)
+    dry = replace(preparing, mode=Mode.DRY_RUN)
+    for table, lacking in (("startupctl_migrations", "CREATE on the schema"), ("new.ledger", "CREATE on the database")):
+        with pytest.raises(StatementFailed, match=lacking):
+            await on_postgres(fresh_database, table=table, **account).carry_out(dry)
+    postgres.sql(f"GRANT CREATE ON SCHEMA public TO reader_{fresh_database}", fresh_database)
+    assert (await on_postgres(fresh_database, **account).carry_out(dry))["would_apply"] == list(FILES)
+    postgres.sql(f"ALTER ROLE reader_{fresh_database} SET default_transaction_read_only = on")
+    with pytest.raises(StatementFailed) as caught:
+        await on_postgres(fresh_database, **account).carry_out(dry)
+    assert caught.value.code == "25006"
+
+
+@pytest.mark.parametrize("keys", [{"template": "no_such_template"}, {"encoding": "KLINGON"}])
+@pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.PREPARE])
+@pytest.mark.anyio
+async def test_a_database_that_cannot_be_made_as_wanted_is_no_missing_database(
+    keys, mode, on_postgres, preparing, write
+):
+    write(FILES)
+    wanted = replace(on_postgres("never_made", create=True), create=CreateKeys(**keys))
+    with pytest.raises(StatementFailed, match=r"no_such_template|KLINGON") as caught:
+        await wanted.carry_out(replace(preparing, mode=mode))
+    assert caught.value.code == "42704"
+
+
+@pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.PREPARE])
+@pytest.mark.anyio
+async def test_a_missing_place_to_create_from_is_told_apart_from_the_database(mode, on_postgres, preparing, write):
+    write(FILES)
+    elsewhere = on_postgres("no_such_maintenance").place
+    wanted = replace(on_postgres("never_made", create=True), admin=(elsewhere,))
+    with pytest.raises(StatementFailed, match=r"`no_such_maintenance`.*`admin_url`") as caught:
+        await wanted.carry_out(replace(preparing, mode=mode))
+    assert caught.value.code == "42704"
+
+
+@pytest.mark.anyio
+async def test_a_dry_run_logs_in_where_migrations_go(on_postgres, preparing, write, fresh_database):
+    write(FILES)
+    wanted = on_postgres(fresh_database)
+    wrong = replace(wanted, direct=on_postgres(fresh_database, password="wrong").place)
+    with pytest.raises(PgError) as caught:
+        await wrong.carry_out(replace(preparing, mode=Mode.DRY_RUN))
+    assert caught.value.sqlstate == "28P01"
+    absent = replace(on_postgres("only_thought_of", create=True), direct=on_postgres("not_there_either").place)
+    facts = await absent.carry_out(replace(preparing, mode=Mode.DRY_RUN))
+    assert facts["would_create"] is True
+
+
 # -- what can be wrong with a migration ------------------------------------------------------------
 
 
