@@ -16,6 +16,7 @@ def main() -> None:
     Importing makes many objects and no garbage: collecting waits until a run begins (`cli.running`).
     """
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    open_closed_streams()
     gc.disable()
     try:
         from startupctl.cli.app import run_cli
@@ -24,6 +25,18 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     leave(code)
+
+
+def open_closed_streams() -> None:
+    """Open /dev/null in the place of a standard stream that was closed: a socket would get its number."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004  (stderr)
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def leave(code: int) -> None:

@@ -71,10 +71,19 @@ def _parse(text: str) -> Output:
     if _renderer(name) is None:
         known = ", ".join(one.name for one in iter_modules(reports.__path__) if _renderer(one.name))
         raise PlanError([Problem(f"unknown format `{name}`", "--output", f"use one of {known}")])
-    path = Path(file) if equals else None
-    if path is not None and not os.access(path.parent, os.W_OK):
-        raise PlanError([Problem(f"`{path}` cannot be written", "--output", "name a file in a writable folder")])
+    path = Path(os.path.realpath(file)) if file else None  # the target of a link is replaced, not the link
+    if (equals and path is None) or (path is not None and not _can_be_written(path)):
+        raise PlanError([Problem(f"`{file}` cannot be written", "--output", "name a file in a writable folder")])
     return Output(name, path)
+
+
+def _can_be_written(path: Path) -> bool:
+    return not path.is_dir() and os.access(path if _is_special(path) else path.parent, os.W_OK)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a device, a pipe or the like, which is written to and never replaced."""
+    return path.exists() and not path.is_file()
 
 
 def _renderer(name: str) -> Any:
@@ -85,6 +94,14 @@ def _renderer(name: str) -> Any:
 
 def _replace_file(path: Path, text: str) -> None:
     """Write next to the file and rename, so that a reader sees the old report or the new one."""
+    if _is_special(path):
+        # O_NONBLOCK: a pipe that nobody reads is an error, not a wait
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY), "w", encoding="utf-8") as special:
+            special.write(text)
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
