@@ -37,7 +37,7 @@ class Mode(StrEnum):
     PREPARE = "prepare"  # create and migrate
 
 
-class Unhealthy(Exception):  # noqa: N818  (the contract's word)
+class Unhealthy(Exception):
     """Raised by a kind that knows what is wrong; `facts` is what was seen before."""
 
     def __init__(self, diagnosis: Diagnosis, facts: Facts | None = None) -> None:
@@ -46,7 +46,7 @@ class Unhealthy(Exception):  # noqa: N818  (the contract's word)
         super().__init__(diagnosis.summary)
 
 
-class Degraded(Exception):  # noqa: N818  (public name of the library)
+class Degraded(Exception):
     """Raised or returned to say: it works, with this reservation."""
 
     def __init__(self, reason: str, facts: Facts | None = None) -> None:

@@ -36,7 +36,7 @@ class Problem(NamedTuple):
         return ": ".join([*parts, self.what]) + tail
 
 
-class ProblemsFound(Exception):  # noqa: N818  (it carries a list; its two children are named for what holds the mistakes)
+class ProblemsFound(Exception):
     """Mistakes found before anything was contacted; the command line exits with 2."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from startupctl.diagnosis import Phase
 
 
-class ConnectionBroken(Exception):  # noqa: N818  (the field's word for it)
+class ConnectionBroken(Exception):
     """A conversation ended before its purpose.
 
     `cause` is the operating system's, resolver's or OpenSSL's own exception, `EOFError` when the
@@ -26,7 +26,7 @@ class ConnectionBroken(Exception):  # noqa: N818  (the field's word for it)
         super().__init__(f"{endpoint}: {phase}: {str(cause) or type(cause).__name__}")
 
 
-class NotThisProtocol(Exception):  # noqa: N818
+class NotThisProtocol(Exception):
     """The peer answered with bytes of another protocol; `answer` is how they began."""
 
     def __init__(self, endpoint: Endpoint, wanted: str, answer: bytes) -> None:

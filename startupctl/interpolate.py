@@ -31,7 +31,7 @@ class Missing(NamedTuple):
     hint: str = ""
 
 
-class Unfilled(Exception):  # noqa: N818  (not always a mistake: see `reasons`)
+class Unfilled(Exception):
     """A text has no value; `reasons` is empty when variables are not to be resolved."""
 
     def __init__(self, reasons: Sequence[Missing] = ()) -> None:

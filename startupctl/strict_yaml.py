@@ -31,7 +31,7 @@ _AT_PLACE = {
 }
 
 
-class _Refused(Exception):  # noqa: N818  (ends the reading of one source)
+class _Refused(Exception):
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         super().__init__(str(problem))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MAX_SECRET_BYTES = 2**20
 
 
-class FileRefused(Exception):  # noqa: N818  (the file system's answer, not a fault of ours)
+class FileRefused(Exception):
     """A file cannot be read; the text names the first part of its path that refuses, never its content."""
 
 

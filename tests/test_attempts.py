@@ -291,7 +291,7 @@ async def test_an_exception_of_the_users_code_is_a_failure_that_is_tried_again()
 
 
 async def test_an_exception_that_cannot_tell_its_text_is_a_failure_as_any_other():
-    class Mute(Exception):  # noqa: N818  (it says nothing)
+    class Mute(Exception):
         def __str__(self):
             raise KeyError("no text")
 

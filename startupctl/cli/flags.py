@@ -106,7 +106,7 @@ def takes(**groups: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             }
             return function(**given, **values)
 
-        wrapper.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        wrapper.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # read by inspect
         return wrapper
 
     return decorate

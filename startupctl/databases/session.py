@@ -34,7 +34,7 @@ class Session(Reader, Protocol):
         """Run one statement, or several where the database takes them together; raises StatementFailed."""
 
 
-class StatementFailed(Exception):  # noqa: N818  (it says what happened to a statement)
+class StatementFailed(Exception):
     """A statement did not succeed.
 
     `code` is the server's (SQLSTATE, ClickHouse number, SQLite name), `said` its words, `position`

@@ -26,7 +26,7 @@ POLL = 0.005  # seconds between two looks at a server that starts
 PLAIN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-class ServerFailed(Exception):  # noqa: N818  (what happened to it)
+class ServerFailed(Exception):
     """A server ended or did not become ready; the end of its log is in the text."""
 
     def __init__(self, name: str, what: str, log: str) -> None:

@@ -86,7 +86,7 @@ class Python(Check):
         wrong = _why_not_called(found, self.args)
         if wrong:
             raise self._not_found(f"`args` do not fit: {wrong}", folder)
-        return found  # type: ignore[no-any-return]
+        return found  # type: ignore[no-any-return]  # seen above to be callable
 
     def _imported(self, module_name: str, folder: str) -> ModuleType:
         try:

@@ -106,7 +106,7 @@ class _Counted:
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Receive and count."""
-        count: int = super().recv_into(buffer, nbytes or 0, flags)  # type: ignore[misc]
+        count: int = super().recv_into(buffer, nbytes or 0, flags)  # type: ignore[misc]  # of the socket class beside it
         if len(self.head) < _HEAD:
             self.head += bytes(memoryview(buffer)[:count])[: _HEAD - len(self.head)]
         self.received += count

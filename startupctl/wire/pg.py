@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NOT_AUTHORIZED = "28000"
 
 
-class TlsRefused(Exception):  # noqa: N818
+class TlsRefused(Exception):
     """The server has no TLS and the target wants it."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -37,7 +37,7 @@ class TlsRefused(Exception):  # noqa: N818
         super().__init__(f"{endpoint} has no TLS")
 
 
-class TlsDemanded(Exception):  # noqa: N818
+class TlsDemanded(Exception):
     """The server refuses the role without TLS and would ask for its password with TLS."""
 
     def __init__(self, endpoint: Endpoint) -> None:

@@ -45,7 +45,7 @@ class Refusal(StrEnum):
     NOT_PROVEN = "not-proven"
 
 
-class LoginRefused(Exception):  # noqa: N818
+class LoginRefused(Exception):
     """A login that this side does not go on with; `reason` says why."""
 
     def __init__(self, endpoint: Endpoint, reason: Refusal) -> None:
@@ -54,7 +54,7 @@ class LoginRefused(Exception):  # noqa: N818
         super().__init__(f"{endpoint}: {reason}")
 
 
-class MethodUnspoken(Exception):  # noqa: N818
+class MethodUnspoken(Exception):
     """The server wants a method that only libpq knows, as GSSAPI."""
 
 

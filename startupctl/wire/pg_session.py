@@ -47,7 +47,7 @@ class Session(Protocol):
         """Execute statements; return the rows of the last one that has any, as text. Raises PgError, ConnectionBroken."""
 
 
-class DriverFailed(Exception):  # noqa: N818
+class DriverFailed(Exception):
     """libpq could not connect, and nothing tells why but its text."""
 
     def __init__(self, target: PgTarget, text: str, *, invalid: bool = False) -> None:

@@ -42,7 +42,7 @@ class Proxy:
         return {"Proxy-Authorization": self.authorization} if self.authorization else {}
 
 
-class ProxyFailed(Exception):  # noqa: N818  (named for what happened, as its siblings are)
+class ProxyFailed(Exception):
     """A proxy cannot be used; `status` is what it answered, 0 when there was no answer.
 
     `proxy` is None when the address of the proxy itself cannot be read. The text names variable and

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
-class LocalTlsFile(Exception):  # noqa: N818
+class LocalTlsFile(Exception):
     """A CA, certificate or key file of ours that cannot be used; `path` names it."""
 
     def __init__(self, path: Path, cause: Exception) -> None:
@@ -34,17 +36,17 @@ def client_context(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = verify and check_name
     context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
-    if verify:
-        _load(ca_file, lambda: context.load_verify_locations(ca_file) if ca_file else context.load_default_certs())
+    if verify and ca_file:
+        _load(ca_file, partial(context.load_verify_locations, ca_file))
+    elif verify:
+        context.load_default_certs()
     if cert_file:
-        _load(cert_file, lambda: context.load_cert_chain(cert_file, key_file, password=""))
+        _load(cert_file, partial(context.load_cert_chain, cert_file, key_file, password=""))
     return context
 
 
-def _load(path: Path | None, read) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _load(path: Path, read: Callable[[], None]) -> None:
     try:
         read()
     except (OSError, ssl.SSLError) as error:
-        from pathlib import Path
-
-        raise LocalTlsFile(path or Path(), error) from error
+        raise LocalTlsFile(path, error) from error

@@ -24,7 +24,7 @@ from startupctl.reports.text import takes_color, takes_symbols
 finished = threading.Event()
 
 
-class Terminated(Exception):  # noqa: N818  (the field's word)
+class Terminated(Exception):
     """SIGTERM came."""
 
 

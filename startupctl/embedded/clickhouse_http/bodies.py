@@ -34,7 +34,7 @@ def _read_chunk(stream: BufferedIOBase) -> bytes:
 
 
 def _lz4(data: bytes) -> bytes:
-    import lz4.frame  # type: ignore[import-untyped]
+    import lz4.frame  # type: ignore[import-untyped]  # it has no annotations
 
     unpacked: bytes = lz4.frame.decompress(data)
     return unpacked

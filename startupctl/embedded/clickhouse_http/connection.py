@@ -27,7 +27,7 @@ class Result(Protocol):
 class Connection(Protocol):
     """A connection with a database and settings of its own."""
 
-    def query(self, sql: str, format: str = ..., *, params: dict[str, str] = ...) -> Result:  # noqa: A002
+    def query(self, sql: str, format: str = ..., *, params: dict[str, str] = ...) -> Result:  # noqa: A002  (the name is the library's)
         """Execute one statement; raises RuntimeError with the engine's text."""
 
     def close(self) -> None:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 KINDS = ("none", "hang", "slow", "rst", "drop", "truncate", "status", "code")
 
 
-class BrokenOff(Exception):  # noqa: N818  (what happens to the answer)
+class BrokenOff(Exception):
     """The connection is to be closed without an answer."""
 
 
-class WrongStatus(Exception):  # noqa: N818
+class WrongStatus(Exception):
     """The query is to be answered as something before the server would, with this status."""
 
     def __init__(self, status: int) -> None:

@@ -23,7 +23,7 @@ STATUS_OF = {name: status for status, names in STATUS_NAMES.items() for name in 
 UNKNOWN_EXCEPTION = 1002
 
 
-class Refusal(Exception):  # noqa: N818  (the server refuses a query)
+class Refusal(Exception):
     """A query that is answered with an error."""
 
     def __init__(self, code: int, name: str, text: str) -> None:
