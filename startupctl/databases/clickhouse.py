@@ -10,10 +10,11 @@ import uuid
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from startupctl.databases.clickhouse_embedded import open_embedded, quote_string
+from startupctl.databases.clickhouse_embedded import open_embedded
 from startupctl.databases.session import StatementFailed, end_if_cancelled
 from startupctl.diagnosis import FailureClass
-from startupctl.threads import in_thread
+from startupctl.quoting import clickhouse_text
+from startupctl.threads import in_thread, load
 from startupctl.wire.clickhouse import ClickHouseError, number_in, parse_rows
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class ServerSession:
 
     async def _kill(self, query_id: str) -> None:
         with suppress(StatementFailed):  # it may be over, or this user may not kill
-            await self._ask(f"KILL QUERY WHERE query_id = {quote_string(query_id)} ASYNC")
+            await self._ask(f"KILL QUERY WHERE query_id = {clickhouse_text(query_id)} ASYNC")
 
 
 class EmbeddedSession:
@@ -112,7 +113,7 @@ class EmbeddedSession:
     async def _kill(self, sql: str) -> None:
         with suppress(ClickHouseError):
             async with open_embedded(self._engine) as other:
-                await other.rows(f"KILL QUERY WHERE startsWith(query, {quote_string(sql)}) ASYNC")
+                await other.rows(f"KILL QUERY WHERE startsWith(query, {clickhouse_text(sql)}) ASYNC")
 
 
 @asynccontextmanager
@@ -195,6 +196,7 @@ def _pool(server: ClickHouseServer) -> Any:
     """Return connections of our own, so that they can be closed; the certificate is checked as in a check."""
     import ssl
 
+    load("clickhouse_connect")
     import urllib3
     from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager_options
 

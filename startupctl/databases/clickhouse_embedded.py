@@ -11,6 +11,7 @@ from startupctl.check import Unhealthy
 from startupctl.databases.clickhouse_codes import UNKNOWN_DATABASE
 from startupctl.diagnoses import DRIVER_MISSING
 from startupctl.diagnosis import Diagnosis
+from startupctl.quoting import clickhouse_name, clickhouse_text
 from startupctl.threads import in_thread
 from startupctl.wire.clickhouse import ClickHouseError, number_in, parse_rows
 
@@ -50,26 +51,12 @@ async def open_embedded(engine: EmbeddedEngine) -> AsyncIterator[EmbeddedReader]
     try:
         reader = EmbeddedReader(connection)
         if engine.database:
-            await reader.rows(f"USE {quote_identifier(engine.database)}")
+            await reader.rows(f"USE {clickhouse_name(engine.database)}")
         for name, value in engine.settings.items():
-            await reader.rows(f"SET {quote_identifier(name)} = {quote_string(value)}")
+            await reader.rows(f"SET {clickhouse_name(name)} = {clickhouse_text(value)}")
         yield reader
     finally:
         connection.close()
-
-
-def quote_identifier(name: str) -> str:
-    """Quote the name of a database, table or setting as ClickHouse has it."""
-    return "`" + _escape(name).replace("`", "\\`") + "`"
-
-
-def quote_string(text: str) -> str:
-    """Quote a text as ClickHouse has it: a backslash escapes."""
-    return "'" + _escape(text).replace("'", "\\'") + "'"
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\")
 
 
 def _connect(path: str) -> Any:

@@ -31,6 +31,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 # what the loser of a race to create an object gets: duplicate_database, _schema, _table, _object, object_in_use
 MADE_BY_ANOTHER = frozenset({"42P04", "42P06", "42P07", "42710", "55006"})
 UNIQUE_VIOLATION = "23505"
+TRANSACTION_TIMEOUT_SINCE = 170000  # as a number of the server's version
 
 
 class PostgresSession:
@@ -50,9 +51,12 @@ class PostgresSession:
         return self._connection.info.transaction_status.name in ("INTRANS", "INERROR", "ACTIVE")
 
     @property
-    def server_version(self) -> int:
-        """The version as a number, 180001 for 18.1."""
-        return self._connection.info.server_version
+    def unlimited(self) -> str:
+        """The statements that switch off what would end this transaction: it takes as long as it takes."""
+        names = ["statement_timeout", "idle_in_transaction_session_timeout"]
+        if self._connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+            names.append("transaction_timeout")
+        return "; ".join(f"SET LOCAL {name} = 0" for name in names)
 
     async def rows(self, sql: str) -> list[Row]:
         """Send the text as one simple query; return the rows of its last statement that has any."""

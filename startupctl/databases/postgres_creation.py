@@ -7,8 +7,9 @@ from random import uniform
 from typing import TYPE_CHECKING
 
 from startupctl.databases.postgres import lost_race
-from startupctl.databases.session import StatementFailed, quote_name, quote_text
+from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
+from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
     from startupctl.databases.postgres import PostgresSession

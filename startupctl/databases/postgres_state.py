@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from startupctl.check import Unhealthy
 from startupctl.databases import postgres_codes as codes
 from startupctl.databases.postgres_signals import LIMIT_OF_DATABASE, LIMIT_OF_ROLE, class_of
-from startupctl.databases.session import quote_text
 from startupctl.diagnosis import Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken
 from startupctl.queries import first_value
+from startupctl.quoting import quote_text
 from startupctl.wire.pg import open_session
 from startupctl.wire.pg_auth import LoginRefused
 from startupctl.wire.pg_messages import PgError

@@ -74,13 +74,3 @@ async def end_if_cancelled(work: Awaitable[T], end: Callable[[], Awaitable[objec
             await asyncio.wait([task], timeout=patience)
         known = task.done() and not task.cancelled()
         raise cancelled from task.exception() if known else TimeoutError()
-
-
-def quote_name(name: str) -> str:
-    """Quote an identifier as the SQL standard has it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_text(text: str) -> str:
-    """Quote a text as the SQL standard has it, without backslash escapes; NUL cannot be sent and is dropped."""
-    return "'" + text.replace("\0", "").replace("'", "''") + "'"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from startupctl.databases.postgres import PostgresSession
 
 LABEL = "postgres advisory"
-TRANSACTION_TIMEOUT_SINCE = 170000
 # the two halves of the key are unsigned in pg_locks; https://www.postgresql.org/docs/current/view-pg-locks.html
 _HOLDER = """
 SELECT coalesce(nullif(a.application_name, ''), 'somebody'), l.pid, coalesce(host(a.client_addr), 'local'),
@@ -53,11 +52,7 @@ async def _take(session: PostgresSession, key: int) -> Holder | None:
     """Try to take the lock; return who else has it."""
     answer = await session.rows(f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_try_advisory_xact_lock({key})")
     if answer[0][0] == "t":
-        newer = session.server_version >= TRANSACTION_TIMEOUT_SINCE
-        await session.execute(
-            "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"
-            + ("; SET LOCAL transaction_timeout = 0" if newer else "")
-        )
+        await session.execute(session.unlimited)
         return None
     await session.execute("ROLLBACK")
     return await holder_of(session, key)

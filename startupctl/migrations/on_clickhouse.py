@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from startupctl.databases.clickhouse import ClickHouseSession
-from startupctl.databases.clickhouse_embedded import quote_identifier, quote_string
 from startupctl.databases.session import StatementFailed, end_if_cancelled
 from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State, combined_hash
 from startupctl.migrations.lexer import normalised
 from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
+from startupctl.quoting import clickhouse_name, clickhouse_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,8 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     async def read(self, reader: Reader) -> list[Entry]:
         """Return the last row of every migration, the oldest migration first."""
-        database = quote_string(self.schema) if self.schema else "currentDatabase()"
-        where = f"database = {database} AND table = {quote_string(self.name)}"
+        database = clickhouse_text(self.schema) if self.schema else "currentDatabase()"
+        where = f"database = {database} AND table = {clickhouse_text(self.name)}"
         columns = [row[0] or "" for row in await reader.rows(f"SELECT name FROM system.columns WHERE {where}")]  # noqa: S608  (quoted)
         if not columns:
             return []
@@ -62,10 +62,10 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     async def create(self, session: ClickHouseSession) -> None:
         """Create the table unless it is there."""
-        cluster = f" ON CLUSTER {quote_identifier(self._cluster)}" if self._cluster else ""
+        cluster = f" ON CLUSTER {clickhouse_name(self._cluster)}" if self._cluster else ""
         engine = "ReplacingMergeTree(revision)"
         if self._cluster:
-            path = quote_string(f"/startupctl/{{database}}/{self.name}")
+            path = clickhouse_text(f"/startupctl/{{database}}/{self.name}")
             engine = f"ReplicatedReplacingMergeTree({path}, '{{replica}}', revision)"
         try:
             await session.execute(_TABLE.format(table=self.table, cluster=cluster, engine=engine))
@@ -108,7 +108,7 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     def ways_out(self, entry: Entry) -> tuple[str, str]:
         """Return the two statements an operator chooses between."""
-        row = f"WHERE version = {quote_string(entry.version)}"
+        row = f"WHERE version = {clickhouse_text(entry.version)}"
         return (
             f"ALTER TABLE {self.table} DELETE {row}",
             f"ALTER TABLE {self.table} UPDATE state = 'done' {row}",
@@ -122,7 +122,7 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
     @property
     def table(self) -> str:
         """The quoted name of the table."""
-        return ".".join(quote_identifier(part) for part in (self.schema, self.name) if part)
+        return ".".join(clickhouse_name(part) for part in (self.schema, self.name) if part)
 
     def _hash(self, parts: Sequence[Statement]) -> str:
         return combined_hash([normalised(part.text, CLICKHOUSE) for part in parts])
@@ -156,7 +156,7 @@ class _Record:
             "error": error,
             "revision": self._revision,
         }
-        values = ", ".join(str(value) if isinstance(value, int) else quote_string(value) for value in row.values())
+        values = ", ".join(str(value) if isinstance(value, int) else clickhouse_text(value) for value in row.values())
         sql = f"INSERT INTO {self._ledger.table} ({', '.join(row)}) SETTINGS {self._ledger.durable} VALUES ({values})"  # noqa: S608  (quoted)
         await end_if_cancelled(self._session.execute(sql), _wait, PATIENCE)
 

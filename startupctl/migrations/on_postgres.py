@@ -11,12 +11,13 @@ from random import uniform
 from typing import TYPE_CHECKING
 
 from startupctl.databases.postgres import LOCK_NOT_AVAILABLE, PostgresSession, lost_race
-from startupctl.databases.session import StatementFailed, quote_name, quote_text
+from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.errors import Mark, Problem
 from startupctl.migrations.files import bad_files
 from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State
 from startupctl.migrations.lexer_postgres import POSTGRES, statements
+from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,6 @@ LOCK_TIMEOUT = "5s"  # a waiting ALTER TABLE stalls everybody who comes behind i
 LOCK_TRIES = 8
 LOCK_PAUSE = 2.0  # seconds, at most, between two tries
 CREATE_TRIES = 5
-TRANSACTION_TIMEOUT_SINCE = 170000
 
 # what a file may have left in the session; DISCARD ALL cannot be sent together with others
 RESET = (
@@ -155,13 +155,9 @@ class _Work:
     async def inside(self, migration: Migration) -> bool:
         """Apply and record in one transaction; three messages to the server."""
         session = self._session
-        newer = session.server_version >= TRANSACTION_TIMEOUT_SINCE
         try:
-            if not await self._own(
-                f"{RESET} BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = 0; "
-                "SET LOCAL idle_in_transaction_session_timeout = 0; "
-                f"{'SET LOCAL transaction_timeout = 0; ' if newer else ''}{self._insert}"
-            ):
+            begin = f"BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; {session.unlimited}"
+            if not await self._own(f"{RESET} {begin}; {self._insert}"):
                 await session.roll_back()
                 return False
             await session.execute(migration.up)

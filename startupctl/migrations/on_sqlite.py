@@ -6,11 +6,12 @@ import re
 import sqlite3
 from typing import TYPE_CHECKING
 
-from startupctl.databases.session import StatementFailed, quote_name, quote_text
+from startupctl.databases.session import StatementFailed
 from startupctl.databases.sqlite import SqliteSession
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State
 from startupctl.migrations.lexer import SQLITE, Statement, cut_statements
+from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,6 +15,7 @@ from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
 from startupctl.migrations.on_clickhouse import ClickHouseLedger
 from startupctl.migrations.runner import check_migrations, rehearse, survey, upgrade
+from startupctl.quoting import clickhouse_name
 from startupctl.threads import in_thread
 from startupctl.wire.clickhouse import ClickHouseError
 
@@ -97,11 +98,10 @@ class ClickHousePreparation:
 
     async def _create(self, run: Run, engine: str) -> bool:
         """Create the database; without a cluster the answer tells whether somebody was faster."""
-        from startupctl.databases.clickhouse_embedded import quote_identifier
         from startupctl.databases.session import StatementFailed
 
-        name = quote_identifier(self.place.database or "default")
-        unless = f"IF NOT EXISTS {name} ON CLUSTER {quote_identifier(self.cluster)}" if self.cluster else name
+        name = clickhouse_name(self.place.database or "default")
+        unless = f"IF NOT EXISTS {name} ON CLUSTER {clickhouse_name(self.cluster)}" if self.cluster else name
         if isinstance(self.place, EmbeddedEngine) and self.place.folder:
             await in_thread(Path(self.place.folder).mkdir, parents=True, exist_ok=True)
         async with self._session(run, database="") as session:

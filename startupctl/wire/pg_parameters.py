@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from startupctl.quoting import quote_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -133,7 +135,7 @@ def _with_schema(found: dict[str, str]) -> dict[str, str]:
     """Turn Prisma's `schema` and the `search_path` of Go's drivers into the server option they mean."""
     schema, path = found.pop("schema", ""), found.pop("search_path", "")
     if schema and schema != "public":
-        path = '"' + schema.replace('"', '""') + '"'
+        path = quote_name(schema)
     if not path:
         return found
     escaped = re.sub(r"([\\\s])", r"\\\1", path)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from startupctl.embedded.clickhouse_http.connection import connect
 from startupctl.embedded.clickhouse_http.refusal import Refusal
 from startupctl.embedded.clickhouse_http.sessions import Session, Sessions
+from startupctl.quoting import clickhouse_name, clickhouse_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,9 +113,9 @@ class Engine:
 def _answer(connection: Connection, query: Query) -> Answer:
     started = time.perf_counter()
     if query.database:
-        connection.query(f"USE {_identifier(query.database)}")
+        connection.query(f"USE {clickhouse_name(query.database)}")
     if query.settings:
-        pairs = (f"{_identifier(key)} = {_literal(value)}" for key, value in query.settings.items())
+        pairs = (f"{clickhouse_name(key)} = {clickhouse_text(value)}" for key, value in query.settings.items())
         connection.query(f"SET {', '.join(pairs)}")
     insert = RAW_INSERT.match(query.text or query.data)
     if insert:
@@ -137,7 +138,9 @@ def _insert(connection: Connection, insert: re.Match[bytes], data: bytes) -> Res
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        return connection.query(f"{insert[1].decode()} FROM INFILE {_literal(file.name)} FORMAT {insert[2].decode()}")
+        return connection.query(
+            f"{insert[1].decode()} FROM INFILE {clickhouse_text(file.name)} FORMAT {insert[2].decode()}"
+        )
 
 
 def _summary(result: Result, started: float) -> str:
@@ -149,11 +152,3 @@ def _summary(result: Result, started: float) -> str:
         "elapsed_ns": int((time.perf_counter() - started) * 1e9),
     }
     return json.dumps({key: str(count) for key, count in counts.items()})
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _identifier(name: str) -> str:
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
