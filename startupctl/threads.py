@@ -10,6 +10,7 @@ import asyncio
 import threading
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -45,6 +46,19 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
     threading.Thread(target=work, daemon=True, name=getattr(function, "__name__", "call")).start()
     return await future
+
+
+def load(name: str) -> None:
+    """Import a module in one thread at a time.
+
+    The parts of a package that import each other, as urllib3's do, fail when two threads begin with
+    different ones. Whoever imports such a package in `in_thread` calls this first.
+    """
+    with _IMPORTING:
+        import_module(name)
+
+
+_IMPORTING = threading.RLock()
 
 
 def _settle(setter: Callable[[Any], None], value: object, future: asyncio.Future[Any]) -> None:

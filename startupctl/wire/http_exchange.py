@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from startupctl import __version__
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
+from startupctl.threads import load
 from startupctl.wire.http_message import HttpAnswer, merge_headers
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Exchange:
         """Do it all, blocking, and close the socket."""
         from http.client import HTTPException
 
+        load("urllib3.connection")
         from urllib3.exceptions import HTTPError
 
         try:

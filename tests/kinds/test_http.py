@@ -351,3 +351,14 @@ def test_header_values_are_secrets_save_those_that_say_nothing():
 
 def test_secrets_may_come_from_files():
     assert {"url", "headers", "proxy"} == secret_keys(Http)
+
+
+@pytest.mark.parametrize("time", range(5))  # a race: once in two
+def test_several_that_load_the_driver_at_the_same_moment_do_not_disturb_each_other(time, startupctl, peer, tmp_path):
+    del time
+    port = peer(peers.answer(page("ok")))
+    lines = [f"  site_{number}: {{kind: http, url: 'http://127.0.0.1:{port}/'}}" for number in range(6)]
+    manifest = tmp_path / "startup.yaml"
+    manifest.write_text("\n".join(["version: 1", "components:", *lines, ""]))
+    found = startupctl("check", "-f", str(manifest))
+    assert found.code == 0, found.err
