@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -13,7 +13,7 @@ from startupctl.edges import read_edges
 from startupctl.fields import Priority, PriorityField
 from startupctl.fitting import NOTHING, fit
 from startupctl.interpolate import Lookup
-from startupctl.model import MOMENTS, Component
+from startupctl.model import MOMENTS, Component, Moment
 from startupctl.near import shown
 from startupctl.nodes import MappingNode
 from startupctl.policies import PolicyKeys, layer_of
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from startupctl.nodes import Entry
     from startupctl.policies import Layer, Policies
 
-Moment = Literal["check", "init-db", "run", "serve", "library"]
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAME = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 def _as_list(value: object) -> object:
@@ -66,7 +64,7 @@ class ComponentReader:
     def read(self, name: str, entry: Entry) -> Component | None:
         """Return a component; None, with a problem reported, when it is no mapping."""
         where, node = ("components", name), entry.value
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(NAME, name):
             hint = "begin with a letter or a digit and go on with these, `_`, `.` and `-`"
             self.reading.report("cannot be the name of a component", where, hint, entry.key)
         if not isinstance(node, MappingNode):

@@ -1,4 +1,4 @@
-"""The vocabulary of the manifest: durations, sizes, ports, addresses, secrets, URLs.
+"""The vocabulary of the manifest: durations, sizes, ports, priorities, secrets.
 
 The type of a field decides what a scalar means, never its looks; a message about a value that may
 hold a secret never repeats it.
@@ -30,8 +30,13 @@ MAX_PORT = 65535
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable or parameter of this name holds a secret, by the words in it."""
+    """Whether a parameter of this name holds a secret, by the words in it."""
     return bool(_SECRET_NAME.search(name))
+
+
+def is_secret_variable(name: str) -> bool:
+    """Whether an environment variable of this name holds a secret; PWD and OLDPWD are the shell's folders."""
+    return is_secret_name(name) and name not in ("PWD", "OLDPWD")
 
 
 def parse_seconds(value: object) -> float:

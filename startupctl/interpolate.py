@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from startupctl.fields import is_secret_name
+from startupctl.fields import is_secret_variable
 from startupctl.near import shown
 from startupctl.text_file import FileRefused, read_text
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MAX_NESTING = 8
 FILE = "file:"
-FOLDER_NAMES = ("PWD", "OLDPWD")  # the shell's, not passwords
 
 _TOKEN = re.compile(r"\$\$|\$\{|\}")
 _HEAD = re.compile(r"(file:)|([A-Za-z_][A-Za-z0-9_]*)(:-|:\?|(?=\}))")
@@ -148,8 +147,7 @@ class Lookup:
             raise Unfilled([Missing(f"the variable `{shown(variable.name)}` is {state}", _message(operand))])
         if not _is_text(value):
             raise Unfilled([Missing(f"the variable `{shown(variable.name)}` is not UTF-8 text")])
-        secret = is_secret_name(variable.name) and variable.name not in FOLDER_NAMES
-        return self._remember(value) if secret else value
+        return self._remember(value) if is_secret_variable(variable.name) else value
 
     def _remember(self, secret: str) -> str:
         if secret:

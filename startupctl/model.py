@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from startupctl.errors import Mark
     from startupctl.settings import Setting
 
-MOMENTS = ("check", "init-db", "run", "serve", "library")
+Moment = Literal["check", "init-db", "run", "serve", "library"]
+MOMENTS: tuple[str, ...] = get_args(Moment)
 
 
 class Backoff(Keys):

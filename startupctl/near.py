@@ -10,12 +10,17 @@ if TYPE_CHECKING:
 LONGEST = 64  # characters of a name; the search is quadratic in them
 
 
-def near_hint(name: str, known: Iterable[str]) -> str:
-    """Return `did you mean priority?`, or nothing when no known name is near."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is nearest; empty when none is near, or the name is too long to look."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, 1) if len(name) <= LONGEST else ()
-    return f"did you mean {shown(near[0])}?" if near else ""
+    return next(iter(get_close_matches(name, known, 1)), "") if len(name) <= LONGEST else ""
+
+
+def near_hint(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean priority?`, or nothing when no known name is near."""
+    near = nearest(name, known)
+    return f"did you mean {shown(near)}?" if near else ""
 
 
 def shown(name: str) -> str:

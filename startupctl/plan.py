@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.errors import PlanError, Problem
+from startupctl.near import near_hint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -161,5 +161,4 @@ def _known(enabled: Mapping[str, Component], names: Iterable[str], tags: Iterabl
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> Problem:
-    near = get_close_matches(name, list(known), 1)
-    return Problem(f"no enabled {what} is called `{name}`", "selection", f"did you mean {near[0]}?" if near else "")
+    return Problem(f"no enabled {what} is called `{name}`", "selection", near_hint(name, known))

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote
 
-from startupctl.fields import is_secret_name
+from startupctl.fields import is_secret_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,6 @@ MASK = "***"
 BY_VALUE, AS_WORD = 8, 4  # characters
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
-_FOLDERS = ("PWD", "OLDPWD")  # the shell's, not passwords
 _LITERAL = (
     r"(?:e?'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|'.*|\$(\w*)\$.*?\$\2\$)"  # with escapes, without, cut off, in dollars
 )
@@ -71,7 +70,7 @@ class Redactor:
 def environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the values of variables whose name says secret, and the userinfo of proxy variables."""
     for name, value in environ.items():
-        if is_secret_name(name) and name not in _FOLDERS:
+        if is_secret_variable(name):
             yield value
         elif name in _PROXIES and "@" in value:
             user, _, password = value.rpartition("@")[0].rpartition("//")[2].partition(":")

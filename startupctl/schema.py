@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from startupctl.check import secret_keys
-from startupctl.components import ComponentKeys
+from startupctl.components import NAME, ComponentKeys
 from startupctl.discover import find_kind, kind_names
 from startupctl.edges import EdgeKeys
 from startupctl.fitting import FILE_SUFFIX
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NAME = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 _VARIABLE: Schema = {"type": "string", "pattern": r"\$\{"}
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}  # an unquoted number is text where text is wanted
 _NUMBERS = ("integer", "number", "boolean")

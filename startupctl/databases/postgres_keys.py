@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from startupctl.keys import Keys
+from startupctl.keys import Keys, table_or_none
 from startupctl.queries import QueryExpect
 from startupctl.versions import VersionField
 
@@ -20,13 +20,8 @@ class CreateKeys(Keys):
     locale: str = Field(default="", description="as C.UTF-8; default: the template's")
 
 
-def _keys_or_none(value: object) -> object:
-    """Read `create: true` as a table without entries and `create: false` as no table."""
-    return ({} if value else None) if isinstance(value, bool) else value
-
-
 CreateField = Annotated[
-    CreateKeys | None, BeforeValidator(_keys_or_none, json_schema_input_type=CreateKeys | bool | None)
+    CreateKeys | None, BeforeValidator(table_or_none, json_schema_input_type=CreateKeys | bool | None)
 ]
 
 

@@ -18,7 +18,7 @@ from startupctl.databases.clickhouse_place import EmbeddedEngine, default_port, 
 from startupctl.databases.clickhouse_signals import diagnose, for_lack_of, not_clickhouse
 from startupctl.diagnosis import Code, Diagnosis, Phase
 from startupctl.fields import Port, Secret
-from startupctl.keys import Keys
+from startupctl.keys import Keys, table_or_none, without_empty
 from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys
 from startupctl.queries import QueryExpect, first_value
@@ -54,13 +54,8 @@ class ClickHouseExpect(Keys):
     query: QueryExpect | None = Field(default=None, description="a statement and the value it must return")
 
 
-def _read_create(value: object) -> object:
-    """Read `true` as a table without entries and `false` as no table, also as text from a variable."""
-    return {"true": {}, "false": None}.get(str(value).lower(), value)
-
-
 CreateField = Annotated[
-    ClickHouseCreate | None, BeforeValidator(_read_create, json_schema_input_type=ClickHouseCreate | bool | None)
+    ClickHouseCreate | None, BeforeValidator(table_or_none, json_schema_input_type=ClickHouseCreate | bool | None)
 ]
 
 
@@ -98,11 +93,7 @@ class ClickHouse(Check):
     cluster: str = Field(default="", description="create and migrate ON CLUSTER of this name")
     expect: ClickHouseExpect = ClickHouseExpect()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, keys: Any) -> Any:
-        """Take `${X:-}` of an unset variable as a key that is not there."""
-        return {key: value for key, value in keys.items() if value != ""} if isinstance(keys, dict) else keys
+    _without_empty = model_validator(mode="before")(without_empty)
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from startupctl.addresses import Url
 from startupctl.check import Check, Facts, Unhealthy
@@ -22,6 +22,7 @@ from startupctl.databases.postgres_state import (
 )
 from startupctl.diagnosis import Code, Diagnosis
 from startupctl.fields import Port, Secret
+from startupctl.keys import without_empty
 from startupctl.migrations.codes import MIGRATION_CODES
 from startupctl.migrations.keys import MigrationKeys
 from startupctl.wire.pg import open_session
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 
     from startupctl.check import Held, Run
     from startupctl.migrations.prepare_postgres import PostgresPreparation
-
-
-def _nothing_if_empty(value: object) -> object:
-    return None if value == "" else value
 
 
 class Postgres(Check):
@@ -60,18 +57,14 @@ class Postgres(Check):
     sslcert: str | None = Field(default=None, description="the client's certificate")
     sslkey: str | None = Field(default=None, description="the key of `sslcert`")
     create: CreateField = Field(default=None, description="true, or how the database is created; default false")
-    admin_url: Annotated[Url | None, BeforeValidator(_nothing_if_empty)] = Field(
+    admin_url: Url | None = Field(
         default=None, description="who creates; default: the same role on database postgres, then template1"
     )
     migrations: MigrationKeys | None = None
     pool: PoolKeys = PoolKeys()
     expect: PostgresExpect | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, keys: Any) -> Any:
-        """Take `${X:-}` of an unset variable as a key that is not there."""
-        return {key: value for key, value in keys.items() if value != ""} if isinstance(keys, dict) else keys
+    _without_empty = model_validator(mode="before")(without_empty)
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -15,10 +15,11 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from startupctl.check import Check, Degraded, Facts, Unhealthy
 from startupctl.diagnoses import FUNCTION_FAILED
 from startupctl.diagnosis import Code, Diagnosis, FailureClass
+from startupctl.near import nearest
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -79,7 +80,7 @@ class Python(Check):
         found: Any = self._imported(module_name, folder)
         for name in path.split("."):
             if not hasattr(found, name):
-                raise self._not_found(f"`{module_name}` has no `{path}`", folder, _nearest(name, dir(found)))
+                raise self._not_found(f"`{module_name}` has no `{path}`", folder, nearest(name, dir(found)))
             found = getattr(found, name)
         if not callable(found):
             raise self._not_found(f"it is no function but of type {type(found).__name__}", folder)
@@ -93,7 +94,7 @@ class Python(Check):
             return importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             missing = error.name or module_name
-            near = _nearest(missing.rpartition(".")[2], _modules_beside(missing, folder))
+            near = nearest(missing.rpartition(".")[2], _modules_beside(missing, folder))
             raise self._not_found(f"there is no module `{missing}`", folder, near) from error
         except (ImportError, SyntaxError) as error:
             diagnosis = self._failed(type(error).__name__, FailureClass.PERMANENT, said=str(error))
@@ -161,9 +162,3 @@ def _modules_beside(missing: str, folder: str) -> list[str]:
     package = sys.modules.get(missing.rpartition(".")[0])
     places = list(getattr(package, "__path__", [])) if package else [folder]
     return [module.name for module in pkgutil.iter_modules(places)]
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    import difflib
-
-    return next(iter(difflib.get_close_matches(name, names, n=1)), "")

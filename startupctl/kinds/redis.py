@@ -21,7 +21,7 @@ from startupctl.databases.redis_tls import context_for, late_alert, speaks_plain
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.fields import Port, Secret
-from startupctl.keys import Keys
+from startupctl.keys import Keys, without_empty
 from startupctl.threads import in_thread
 from startupctl.versions import VersionField
 from startupctl.wire.resp import RedisError, Resp, log_in
@@ -70,11 +70,7 @@ class Redis(Check):
     verify: bool = Field(default=True, description="check the server's certificate and its name")
     expect: RedisExpect = RedisExpect()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, keys: Any) -> Any:
-        """Take `${X:-}` of an unset variable as a key that is not there."""
-        return {key: value for key, value in keys.items() if value != ""} if isinstance(keys, dict) else keys
+    _without_empty = model_validator(mode="before")(without_empty)
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
