@@ -66,7 +66,7 @@ def desk(tmp_path, monkeypatch):
     return Desk(tmp_path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sample_kinds(tmp_path_factory):
     """The kinds of `sample_kind`, installed as a third party's package would be."""
     site = tmp_path_factory.mktemp("site")

@@ -115,9 +115,9 @@ def _usage_hint(error: TyperException) -> str:
 
 def _closed_pipe() -> int:
     """Leave quietly when the reader of stdout has gone; the run itself had been decided before."""
-    import os
+    from startupctl.cli.outputs import drop_stdout
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    drop_stdout()
     return Exit.FAILED
 
 

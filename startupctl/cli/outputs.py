@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -64,6 +65,12 @@ def parse_outputs(given: Sequence[str], *, terminal: bool) -> list[Output]:
         Output(one.format, to_stderr=True) if documents and one.path is None and one not in documents else one
         for one in outputs
     ]
+
+
+def drop_stdout() -> None:
+    """Let what is still buffered go nowhere: the reader of stdout has gone."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(text: str) -> Output:

@@ -8,11 +8,11 @@ import logging
 import os
 import signal
 import sys
-from contextlib import ExitStack, redirect_stdout, suppress
+from contextlib import ExitStack, redirect_stdout
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from startupctl.cli.listening import Listeners, open_listeners
-from startupctl.cli.outputs import Output, parse_outputs
+from startupctl.cli.outputs import Output, drop_stdout, parse_outputs
 from startupctl.engine import Options, Stop, run_plan
 from startupctl.manifest import load_manifest
 from startupctl.outcome import Verdict
@@ -52,7 +52,7 @@ def execute(job: Job, manifest: ManifestFlags, select: SelectFlags, how: RunFlag
     """
     outputs = parse_outputs(output.output or (), terminal=sys.stdout.isatty())
     loaded = read_manifest(manifest, how)
-    plan = make_plan(loaded, _selection(job, select), moment=job.command)
+    plan = make_plan(loaded, read_selection(job.names, select, databases=job.databases), moment=job.command)
     redactor = Redactor([*loaded.secrets, *environment_secrets(os.environ)])
     options = Options(
         command=job.command,
@@ -86,13 +86,14 @@ def read_manifest(files: ManifestFlags, how: RunFlags | None = None, *, resolve:
     return load_manifest(files.file or (), profile=files.profile, flags=flags, resolve=resolve)
 
 
-def _selection(job: Job, select: SelectFlags) -> Selection:
+def read_selection(names: Sequence[str] | None, select: SelectFlags, *, databases: bool = False) -> Selection:
+    """Return what the words and flags of a command select; `databases` are meant where nothing is named."""
     return Selection(
-        names=job.names,
+        names=tuple(names or ()),
         skip=tuple(select.skip or ()),
         tags=tuple(select.tag or ()),
         no_deps=select.no_deps,
-        databases=job.databases and not job.names,
+        databases=databases and not names,
     )
 
 
@@ -137,19 +138,13 @@ def _write(report: Report, outputs: Sequence[Output], *, color: bool) -> int:
         try:
             output.write(report, color=color)
         except BrokenPipeError:
-            _drop_stdout()
+            drop_stdout()
         except OSError as error:
             sys.stderr.write(
                 f"the {output.format} report was not written to `{output.path or 'stdout'}`: {error.strerror}\n"
             )
             code = code or Exit.FAILED
     return code
-
-
-def _drop_stdout() -> None:
-    """Let what is still buffered go nowhere: the reader of stdout has gone."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _healthcheck(report: Report) -> int:

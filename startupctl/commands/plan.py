@@ -24,17 +24,15 @@ def command(
     select: SelectFlags,
 ) -> None:
     """Show what would run and in which order; contacts nothing, resolves no variable."""
-    from startupctl.cli.running import read_manifest
+    from startupctl.cli.running import read_manifest, read_selection
     from startupctl.errors import PlanError, Problem
     from startupctl.model import MOMENTS
-    from startupctl.plan import Selection, make_plan
+    from startupctl.plan import make_plan
     from startupctl.reports.graph import FORMS, draw
 
     if output not in FORMS:
         raise PlanError([Problem(f"unknown form `{output}`", "--output", f"use one of {', '.join(FORMS)}")])
     if moment not in MOMENTS:
         raise PlanError([Problem(f"unknown moment `{moment}`", "--moment", f"use one of {', '.join(MOMENTS)}")])
-    selection = Selection(tuple(names or ()), tuple(select.skip or ()), tuple(select.tag or ()), select.no_deps)
-    if moment == "init-db" and not names:
-        selection = Selection(selection.names, selection.skip, selection.tags, selection.no_deps, databases=True)
+    selection = read_selection(names, select, databases=moment == "init-db")
     sys.stdout.write(draw(make_plan(read_manifest(manifest, resolve=False), selection, moment=moment), output))

@@ -10,6 +10,7 @@ from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.wire.resp import RedisError, Resp
 from startupctl.wire.stream import Stream
 from startupctl.wire.tls import client_context
+from startupctl.wire.tls_keys import beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def context_for(
     return client_context(
         verify=verify and in_url.get("ssl_cert_reqs", "").lower().removeprefix("cert_") != "none",
         check_name=in_url.get("ssl_check_hostname", "").lower() not in ("false", "0", "no"),
-        **{name: folder / file if file else None for name, file in files.items()},
+        **{name: beside(folder, file) for name, file in files.items()},
     )
 
 

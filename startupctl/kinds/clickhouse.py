@@ -6,7 +6,6 @@ import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -26,9 +25,11 @@ from startupctl.versions import VersionField
 from startupctl.wire.clickhouse import ClickHouseReader, ClickHouseServer
 from startupctl.wire.http_codes import BALANCER_CODES, PROXY_CODES, UNHEALTHY_ANSWER
 from startupctl.wire.tls import client_context
+from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify, beside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from startupctl.check import Run
     from startupctl.databases.session import Reader
@@ -82,12 +83,10 @@ class ClickHouse(Check):
     user: str = Field(default="", description="beside `host`")
     password: Secret | None = Field(default=None, description="beside `host`")
     secure: bool = Field(default=False, description="beside `host`: TLS")
-    ca_file: Path | None = Field(
-        default=None, description="who signs the server's certificate; default: the system's list"
-    )
-    verify: bool = Field(default=True, description="check the server's certificate and its name")
-    cert_file: Path | None = Field(default=None, description="the client's certificate")
-    key_file: Path | None = Field(default=None, description="the key of `cert_file`")
+    ca_file: CaFile = None
+    verify: Verify = True
+    cert_file: CertFile = None
+    key_file: KeyFile = None
     create: CreateField = Field(default=None, description="create the database: `true`, or how")
     migrations: MigrationKeys | None = Field(default=None, description="migrations of this database")
     cluster: str = Field(default="", description="create and migrate ON CLUSTER of this name")
@@ -157,16 +156,12 @@ class ClickHouse(Check):
     def server(self, place: ClickHouseServer, folder: Path) -> ClickHouseServer:
         """Return the server with what its certificate is checked against; `folder` is that of the manifest."""
         named = place.options.get
-
-        def path(file: Path | str | None) -> Path | None:
-            return folder / file if file else None
-
         context = partial(
             client_context,
             verify=self.verify and is_true(named("verify", "true")),
-            ca_file=path(self.ca_file or named("ca_cert")),
-            cert_file=path(self.cert_file or named("client_cert")),
-            key_file=path(self.key_file or named("client_cert_key")),
+            ca_file=beside(folder, self.ca_file or named("ca_cert")),
+            cert_file=beside(folder, self.cert_file or named("client_cert")),
+            key_file=beside(folder, self.key_file or named("client_cert_key")),
         )
         return replace(place, tls=context)
 

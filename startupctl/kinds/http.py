@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -20,9 +19,11 @@ from startupctl.wire.http_message import DEFAULT_PORTS, HttpRequest, merge_heade
 from startupctl.wire.http_status import diagnose_proxy, diagnose_status, phrase
 from startupctl.wire.proxy import ProxyFailed, basic_authorization
 from startupctl.wire.tls import client_context
+from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify, beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from startupctl.check import Run
     from startupctl.wire.http_message import HttpAnswer
@@ -40,12 +41,10 @@ class Http(Check):
     headers: Headers = Field(default_factory=dict, description="sent along; their values count as secrets")
     body: str = Field(default="", description="sent as it stands, in UTF-8")
     expect: HttpExpect = HttpExpect()
-    ca_file: Path | None = Field(
-        default=None, description="who signs the server's certificate; default: the system's list"
-    )
-    cert_file: Path | None = Field(default=None, description="the client's certificate")
-    key_file: Path | None = Field(default=None, description="the key of `cert_file`")
-    verify: bool = Field(default=True, description="check the server's certificate and its name")
+    ca_file: CaFile = None
+    cert_file: CertFile = None
+    key_file: KeyFile = None
+    verify: Verify = True
     proxy: ProxyChoice = Field(
         default="env", description="`env` (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY), `none` or a URL"
     )
@@ -117,9 +116,9 @@ class Http(Check):
             tls=partial(
                 client_context,
                 verify=self.verify,
-                ca_file=_beside(folder, self.ca_file),
-                cert_file=_beside(folder, self.cert_file),
-                key_file=_beside(folder, self.key_file),
+                ca_file=beside(folder, self.ca_file),
+                cert_file=beside(folder, self.cert_file),
+                key_file=beside(folder, self.key_file),
             ),
             proxy=self.proxy,
         )
@@ -139,7 +138,3 @@ class Http(Check):
     def _unhealthy(self, got: str, expected: str, found: str, phase: Phase = Phase.QUERY) -> Diagnosis:
         facts = {"asked": self._asked, "got": got, "expected": expected}
         return Diagnosis(UNHEALTHY_ANSWER, facts, said=found, phase=phase, failure_class=FailureClass.PERMANENT)
-
-
-def _beside(folder: Path, file: Path | None) -> Path | None:
-    return folder / file if file else None

@@ -6,7 +6,6 @@ import asyncio
 import textwrap
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -26,6 +25,7 @@ from startupctl.threads import in_thread
 from startupctl.versions import VersionField
 from startupctl.wire.resp import RedisError, Resp, log_in
 from startupctl.wire.stream import Stream
+from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify
 
 if TYPE_CHECKING:
     import ssl
@@ -62,12 +62,10 @@ class Redis(Check):
     password: Secret | None = Field(default=None, description="beside `host`")
     db: int = Field(default=0, ge=0, description="beside `host`")
     tls: bool = Field(default=False, description="beside `host`; a URL says it by rediss:// or valkeys://")
-    ca_file: Path | None = Field(
-        default=None, description="who signs the server's certificate; default: the system's list"
-    )
-    cert_file: Path | None = Field(default=None, description="the client's certificate")
-    key_file: Path | None = Field(default=None, description="the key of `cert_file`")
-    verify: bool = Field(default=True, description="check the server's certificate and its name")
+    ca_file: CaFile = None
+    cert_file: CertFile = None
+    key_file: KeyFile = None
+    verify: Verify = True
     expect: RedisExpect = RedisExpect()
 
     _without_empty = model_validator(mode="before")(without_empty)
