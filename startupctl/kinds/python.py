@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from startupctl.beside import beside
 from startupctl.check import Check, Degraded, Facts, Unhealthy
 from startupctl.diagnoses import FUNCTION_FAILED
 from startupctl.diagnosis import Code, Diagnosis, FailureClass
@@ -64,15 +65,15 @@ class Python(Check):
         return self.call
 
     async def check(self, run: Run) -> Facts:
-        """Import the module, call the function and judge what it returns; both may block, so both have a thread."""
+        """Import the module, call the function and judge what it returns; both may block, so neither is in our way."""
         folder = _importable(run.folder)
         imported = self.call.partition(":")[0] in sys.modules
         function = self._find(folder) if imported else await in_thread(self._find, folder)
         if inspect.iscoroutinefunction(function):
-            result = await _awaited(function(**self.args))
+            result = await beside(lambda: function(**self.args))
         else:
-            result = await in_thread(function, **self.args)
-            result = await _awaited(result) if inspect.isawaitable(result) else result
+            returned = await in_thread(function, **self.args)
+            result = await beside(lambda: returned) if inspect.isawaitable(returned) else returned
         return self._judged(result)
 
     def _find(self, folder: str) -> Callable[..., Any]:
@@ -133,13 +134,6 @@ def _importable(folder: Path) -> str:
 
 
 _signature = cache(inspect.signature)  # asked at every look
-
-
-async def _awaited(result: Any) -> Any:
-    try:
-        return await result
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise RuntimeError(f"{type(error).__name__}: {error}") from error  # it would end our loop
 
 
 def _why_not_called(function: Callable[..., Any], args: dict[str, Any]) -> str:

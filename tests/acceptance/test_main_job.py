@@ -274,3 +274,14 @@ def test_a_function_that_prints_does_not_spoil_the_document(tmp_path, startupctl
     assert done.code == 0, done.err
     assert done.json()["verdict"] == "READY"
     assert "noise" in done.err
+
+
+def test_a_coroutine_that_blocks_holds_no_clock(tmp_path, startupctl):
+    (tmp_path / "probe.py").write_text("import time\n\nasync def look():\n    time.sleep(30)\n")
+    (tmp_path / "startup.yaml").write_text(
+        "version: 1\ncomponents: {probe: {kind: python, call: 'probe:look', priority: CRITICAL, max_retries: 0}}\n"
+    )
+    began = time.monotonic()
+    done = startupctl("check", "-t", "1s", "-o", "json")
+    assert (done.code, done.json()["components"]["probe"]["diagnosis"]["code"]) == (1, "RUN001")
+    assert time.monotonic() - began < 15
