@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from startupctl.diagnoses import GENERAL
 from startupctl.discover import find_kind, kind_names
+from startupctl.network_codes import NETWORK
 
 if TYPE_CHECKING:
     from startupctl.diagnosis import Code
@@ -16,5 +17,5 @@ if TYPE_CHECKING:
 def catalogue() -> dict[str, Code]:
     """Return every code by its number, sorted; imports the modules of all kinds."""
     kinds = [find_kind(name) for name in kind_names()]
-    codes = {*GENERAL, *(code for kind in kinds for code in kind.codes)}
+    codes = {*GENERAL, *NETWORK, *(code for kind in kinds for code in kind.codes)}
     return {code.code: code for code in sorted(codes, key=lambda code: code.code)}

@@ -8,7 +8,8 @@ import ssl
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from startupctl import diagnoses as codes
+from startupctl import network_codes as codes
+from startupctl.diagnoses import INVALID_VALUE
 from startupctl.diagnosis import Diagnosis, Phase
 from startupctl.failures import ConnectionBroken
 from startupctl.wire.tls import LocalTlsFile
@@ -28,7 +29,7 @@ BY_ERRNO: dict[int, Code] = {
     errno.EACCES: codes.BLOCKED_HERE,
     errno.EPERM: codes.BLOCKED_HERE,
     errno.EINVAL: codes.BLOCKED_HERE,
-    errno.ENAMETOOLONG: codes.INVALID_VALUE,
+    errno.ENAMETOOLONG: INVALID_VALUE,
     errno.EMFILE: codes.NO_DESCRIPTORS,
     errno.ENFILE: codes.NO_DESCRIPTORS,
 }
@@ -84,7 +85,7 @@ def _broken(error: ConnectionBroken) -> Diagnosis:
         "received": error.received,
         "signal": signal,
     }
-    if code is codes.INVALID_VALUE:
+    if code is INVALID_VALUE:
         facts["what"] = f"{error.endpoint} is longer than a socket's path may be (107 bytes)"
     if error.phase is Phase.TLS:
         facts["now"] = datetime.now().astimezone().isoformat(timespec="seconds")

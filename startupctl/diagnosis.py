@@ -63,6 +63,11 @@ class Code(NamedTuple):
     settles: bool = False
 
 
+def codes_in(names: Mapping[str, object]) -> tuple[Code, ...]:
+    """Return the codes among the names of a module, in their order."""
+    return tuple(value for value in names.values() if isinstance(value, Code))
+
+
 class _Missing(str):
     """Stands for a fact that is missing; takes the format of a number too."""
 

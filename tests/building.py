@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from startupctl import diagnoses as codes
+from startupctl import network_codes as codes
 from startupctl.check import Check, Unhealthy
 from startupctl.diagnosis import Code, Diagnosis, FailureClass
 from startupctl.engine import Options, run_plan

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from building import code
-from startupctl import diagnoses as codes
+from startupctl import network_codes as codes
 from startupctl.backoff import LAST_LOOK, SETTLE_INTERVAL, SETTLE_LOOKS, Course, after, counted, next_wait
 from startupctl.diagnosis import Diagnosis, FailureClass
 from startupctl.model import Backoff, Policy

@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from startupctl import diagnoses as codes
+from startupctl import network_codes as codes
 from startupctl.addresses import Endpoint
 from startupctl.diagnose import diagnose
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase

@@ -23,7 +23,7 @@ from building import (
     report_of,
     takes,
 )
-from startupctl import diagnoses as codes
+from startupctl import network_codes as codes
 from startupctl.check import Degraded, Mode, Unhealthy
 from startupctl.diagnosis import Diagnosis, FailureClass
 from startupctl.outcome import EventKind, Status

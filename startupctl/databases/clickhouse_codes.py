@@ -5,7 +5,7 @@ https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 
 from __future__ import annotations
 
-from startupctl.diagnosis import Code, FailureClass
+from startupctl.diagnosis import Code, FailureClass, codes_in
 
 C, F, P, T, W = (
     FailureClass.CONTENTION,
@@ -128,22 +128,7 @@ SERVER_ERROR = Code(
     "SELECT errorCodeToName({number}) names it; look at the server's log",
 )
 
-CODES = (
-    DATABASE_MISSING,
-    TABLE_MISSING,
-    SYNTAX,
-    OBJECT_EXISTS,
-    AUTHENTICATION_FAILED,
-    PERMISSION_DENIED,
-    MEMORY_LIMIT,
-    TOO_MANY_QUERIES,
-    TIMEOUT,
-    KEEPER,
-    DISK_FULL,
-    NOT_HTTP_PORT,
-    EXPECTATION_FAILED,
-    SERVER_ERROR,
-)
+CODES: tuple[Code, ...] = codes_in(globals())
 
 UNKNOWN_DATABASE = 81
 BY_NUMBER: dict[int, Code] = {

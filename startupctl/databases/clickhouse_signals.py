@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from startupctl.databases import clickhouse_codes as codes
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnose import BY_TLS_REASON
-from startupctl.diagnoses import TLS_NOT_TLS
 from startupctl.diagnosis import Diagnosis, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
+from startupctl.network_codes import TLS_NOT_TLS
 from startupctl.wire.clickhouse import ClickHouseError
 from startupctl.wire.http_status import diagnose_proxy, diagnose_status, excerpt
 from startupctl.wire.proxy import ProxyFailed

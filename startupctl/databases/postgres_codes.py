@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 from __future__ import annotations
 
-from startupctl.diagnosis import Code, FailureClass
+from startupctl.diagnosis import Code, FailureClass, codes_in
 
 C, F, P, T, W = (
     FailureClass.CONTENTION,
@@ -192,7 +192,7 @@ POOLER_UPSTREAM = Code(
     "look at the server behind the pooler, not at the pooler",
 )
 
-CODES: tuple[Code, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Code))
+CODES: tuple[Code, ...] = codes_in(globals())
 
 BY_SQLSTATE: dict[str, Code] = {
     "3D000": DATABASE_MISSING,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from startupctl import diagnoses as general
+from startupctl import network_codes as network
 from startupctl.databases import postgres_codes as codes
 from startupctl.databases.session import StatementFailed
+from startupctl.diagnoses import INVALID_VALUE
 from startupctl.diagnosis import Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.wire.pg import TlsDemanded, TlsRefused
@@ -32,7 +33,7 @@ POOLER_WORDS: tuple[tuple[str, Code], ...] = (
     ("password authentication failed", codes.AUTHENTICATION_FAILED),
     ("no such user", codes.AUTHENTICATION_FAILED),
     ("auth failed", codes.AUTHENTICATION_FAILED),
-    ("SSL required", general.TLS_REQUIRED),
+    ("SSL required", network.TLS_REQUIRED),
     ("server login has been failing", codes.POOLER_UPSTREAM),
     ("server_login_retry", codes.POOLER_UPSTREAM),
     ("server conn crashed", codes.POOLER_UPSTREAM),
@@ -144,7 +145,7 @@ def _advice(error: PgError, code: Code, facts: Facts) -> str:
         return f"add `{facts['database']}` (or `*`) to [databases] of pgbouncer.ini"
     if code is codes.PERMISSION_DENIED and error.phase is Phase.AUTH:
         return f"GRANT CONNECT ON DATABASE {facts['database']} TO {facts['user']}"
-    if code is general.TLS_REQUIRED:
+    if code is network.TLS_REQUIRED:
         return "set `sslmode: require`"
     return ""
 
@@ -170,10 +171,10 @@ def _broken_off(error: LoginRefused, facts: Facts) -> Diagnosis:
 
 def _tls(error: TlsRefused | TlsDemanded, facts: Facts) -> Diagnosis:
     if isinstance(error, TlsRefused):
-        code, signal = general.TLS_NOT_TLS, "it answered N to the request for TLS"
+        code, signal = network.TLS_NOT_TLS, "it answered N to the request for TLS"
         advice = "turn TLS on at the server (`ssl = on`), or set `sslmode: prefer`"
     else:
-        code, signal = general.TLS_REQUIRED, "28000 without TLS, a login with TLS"
+        code, signal = network.TLS_REQUIRED, "28000 without TLS, a login with TLS"
         advice = "set `sslmode: require`: pg_hba.conf admits this role by `hostssl` only"
     return Diagnosis(code, {**facts, "signal": signal}, phase=Phase.TLS, signal=signal, advice=advice)
 
@@ -181,9 +182,7 @@ def _tls(error: TlsRefused | TlsDemanded, facts: Facts) -> Diagnosis:
 def _unconnected(error: DriverFailed, facts: Facts) -> Diagnosis:
     """Diagnose what only libpq's words tell: they are shown and decide nothing."""
     if error.invalid:
-        return Diagnosis(
-            general.INVALID_VALUE, {**facts, "what": "libpq refuses the connection parameters"}, said=error.text
-        )
+        return Diagnosis(INVALID_VALUE, {**facts, "what": "libpq refuses the connection parameters"}, said=error.text)
     found = {**facts, "sqlstate": "none", "condition": "no SQLSTATE"}
     return Diagnosis(codes.SERVER_ERROR, found, said=error.text, phase=Phase.CONNECT, signal="libpq")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from startupctl.diagnosis import Code, FailureClass
+from startupctl.diagnosis import Code, FailureClass, codes_in
 
 if TYPE_CHECKING:
     from startupctl.wire.resp import RedisError
@@ -162,7 +162,7 @@ PASSWORD_UNUSED = Code(
     "set the password on the server, or remove it here",
 )
 
-CODES: tuple[Code, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Code))
+CODES: tuple[Code, ...] = codes_in(globals())
 
 BY_WORD: dict[str, Code] = {
     "LOADING": LOADING,

@@ -5,7 +5,7 @@ https://www.sqlite.org/rescode.html
 
 from __future__ import annotations
 
-from startupctl.diagnosis import Code, FailureClass
+from startupctl.diagnosis import Code, FailureClass, codes_in
 
 C, F, P = (FailureClass.CONTENTION, FailureClass.FIXABLE, FailureClass.PERMANENT)
 
@@ -57,7 +57,7 @@ STATEMENT_FAILED = Code(
     "SQLite did not take the statement.",
     "correct the statement",
 )
-CODES = (LOCKED, NOT_A_DATABASE, CANNOT_OPEN, DATABASE_MISSING, EXPECTATION_FAILED, STATEMENT_FAILED)
+CODES: tuple[Code, ...] = codes_in(globals())
 
 BY_NAME: dict[str, Code] = {
     "AUTH": CANNOT_OPEN,

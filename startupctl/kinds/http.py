@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from startupctl import diagnoses
+from startupctl import network_codes
 from startupctl.addresses import Endpoint, Url
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
@@ -132,7 +132,7 @@ class Http(Check):
     def _no_http(self, error: NotThisProtocol) -> Diagnosis:
         if error.looks_like == "TLS":
             facts = {"endpoint": str(error.endpoint), "signal": "it answers with TLS"}
-            return Diagnosis(diagnoses.TLS_REQUIRED, facts, phase=Phase.GREET, advice="write `url` with https://")
+            return Diagnosis(network_codes.TLS_REQUIRED, facts, phase=Phase.GREET, advice="write `url` with https://")
         return self._unhealthy(f"in another protocol ({error.looks_like})", "HTTP", "", Phase.GREET)
 
     def _unhealthy(self, got: str, expected: str, found: str, phase: Phase = Phase.QUERY) -> Diagnosis:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from startupctl import diagnoses
+from startupctl import network_codes
 from startupctl.addresses import Endpoint, Url
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import redis_signals as signals
@@ -121,7 +121,7 @@ class Redis(Check):
                 await stream.start_tls(context, stream.endpoint.host)
         except TimeoutError as error:
             if await speaks_plain(stream.endpoint, run):
-                raise Unhealthy(self._mixed_up(diagnoses.TLS_NOT_TLS, "it answers PING in plain text")) from None
+                raise Unhealthy(self._mixed_up(network_codes.TLS_NOT_TLS, "it answers PING in plain text")) from None
             raise ConnectionBroken(stream.endpoint, Phase.TLS, error) from error
         return context
 
@@ -132,7 +132,7 @@ class Redis(Check):
         if context:
             return await late_alert(error.endpoint, run, context)
         if await speaks_tls(error.endpoint, run):
-            return Unhealthy(self._mixed_up(diagnoses.TLS_REQUIRED, "a TLS handshake succeeds"))
+            return Unhealthy(self._mixed_up(network_codes.TLS_REQUIRED, "a TLS handshake succeeds"))
         return None
 
     async def _greet(self, stream: Stream, run: Run) -> State:
@@ -228,11 +228,11 @@ class Redis(Check):
 
     def _foreign(self, error: NotThisProtocol) -> Diagnosis:
         if error.looks_like == "TLS":
-            return self._mixed_up(diagnoses.TLS_REQUIRED, "it answers with a TLS alert")
+            return self._mixed_up(network_codes.TLS_REQUIRED, "it answers with a TLS alert")
         facts = self._facts(State()) | {"looks_like": error.looks_like}
         return Diagnosis(signals.NOT_REDIS, facts, phase=Phase.GREET)
 
     def _mixed_up(self, code: Code, signal: str) -> Diagnosis:
-        turn = "on" if code is diagnoses.TLS_REQUIRED else "off"
+        turn = "on" if code is network_codes.TLS_REQUIRED else "off"
         advice = f"turn TLS {turn}: `{'rediss' if turn == 'on' else 'redis'}://` in the URL, or the key `tls`"
         return Diagnosis(code, self._facts(State()) | {"signal": signal}, phase=Phase.TLS, signal=signal, advice=advice)

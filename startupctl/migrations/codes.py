@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from startupctl.diagnosis import Code, FailureClass
+from startupctl.diagnosis import Code, FailureClass, codes_in
 
 C, F, N, P, T = (
     FailureClass.CONTENTION,
@@ -117,4 +117,4 @@ LOCK_UNSAFE = Code(
     "{cure}",
 )
 
-MIGRATION_CODES: tuple[Code, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Code))
+MIGRATION_CODES: tuple[Code, ...] = codes_in(globals())
