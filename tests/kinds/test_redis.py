@@ -104,7 +104,7 @@ async def test_a_password_that_nobody_asked_for_is_a_warning(valkey, run, servic
 @pytest.mark.anyio
 async def test_a_socket_is_found_relative_to_the_manifest_and_by_url(valkey_server, tmp_path, run):
     path = tmp_path / "valkey.sock"
-    valkey_server(unixsocket=path)
+    valkey_server(unixsocket=path).cli("PING")  # answered once every listener is open
     for url in (f"unix://{path}?db=2", f"redis+unix://{path}", f"redis+socket://{path}?virtual_host=1"):
         assert (await Redis(url=url).check(run))["role"] == "master"
 
