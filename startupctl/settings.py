@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -11,6 +10,7 @@ from pydantic import Field, ValidationError
 from startupctl.errors import Problem
 from startupctl.fields import PositiveSeconds, PriorityField, Seconds
 from startupctl.findings import sentence
+from startupctl.injected import is_injected
 from startupctl.keys import Keys
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ POLICIES: dict[str, bool | None] = {
 LOG_LEVEL = "LOG_LEVEL"
 
 _TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_SERVICE_NAME = re.compile(r"_SERVICE_(HOST|PORT)|_PORT(_|$)")
-_SERVICE_VALUE = re.compile(r"(tcp|udp|sctp)://")
 
 
 class Setting(NamedTuple):
@@ -86,11 +84,6 @@ class Origins(Mapping[str, Setting]):
     def __len__(self) -> int:
         """Count the settings."""
         return sum(map(len, self._groups.values()))
-
-
-def is_injected(name: str, value: str) -> bool:
-    """Whether Kubernetes set this variable for a Service that happens to have such a name."""
-    return bool(_SERVICE_VALUE.match(value) or _SERVICE_NAME.search(name))
 
 
 def read_flags(flags: Mapping[str, object], environ: Mapping[str, str]) -> tuple[Found, list[Problem]]:

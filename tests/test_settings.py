@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from startupctl.settings import Origins, Setting, is_injected, read_flags, read_policies, read_variables
+from startupctl.injected import is_injected
+from startupctl.settings import Origins, Setting, read_flags, read_policies, read_variables
 
 
 def test_flags_are_values_with_their_origin():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from typer import Option
+
+from startupctl.injected import is_injected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,10 +19,11 @@ FILE_HELP = "Manifest; repeatable, later files win; `-` is stdin [default: start
 
 
 def option(*names: str, help: str, **more: Any) -> Any:  # noqa: A002  (typer's word)
-    """Return a typer option with its variable: `--fail-on` is also STARTUPCTL_FAIL_ON."""
+    """Return a typer option with its variable: `--fail-on` is also STARTUPCTL_FAIL_ON, unless Kubernetes set that."""
     long = next(name for name in names if name.startswith("--")).partition("/")[0]
     variable = "STARTUPCTL_" + long.removeprefix("--").replace("-", "_").upper()
-    return Option(*names, help=help, envvar=variable, show_default=False, **more)
+    own = None if is_injected(variable, os.environ.get(variable, "")) else variable
+    return Option(*names, help=help, envvar=own, show_default=False, **more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class Sqlite(Check):
             advice = "" if self.create else "correct `path`, or add `create: true` and run `startupctl init-db`"
             diagnosis = Diagnosis(codes.DATABASE_MISSING, {"path": self.path}, mendable=self.create, advice=advice)
             raise Unhealthy(diagnosis)
+        if await in_thread(path.is_fifo):  # it would be waited for
+            raise Unhealthy(Diagnosis(codes.CANNOT_OPEN, {"path": self.path, "signal": "a pipe"}))
 
     async def _as_expected(self, reader: Reader) -> None:
         query = self.expect.query

@@ -285,3 +285,9 @@ def test_a_coroutine_that_blocks_holds_no_clock(tmp_path, startupctl):
     done = startupctl("check", "-t", "1s", "-o", "json")
     assert (done.code, done.json()["components"]["probe"]["diagnosis"]["code"]) == (1, "RUN001")
     assert time.monotonic() - began < 15
+
+
+def test_a_variable_that_kubernetes_sets_is_no_flag(tmp_path, startupctl):
+    (tmp_path / "startup.yaml").write_text("version: 1\ncomponents: {quick: {kind: env, required: [HOME]}}\n")
+    assert startupctl("check", env={"STARTUPCTL_TIMEOUT": "tcp://10.0.0.1:80"}).code == 0
+    assert startupctl("check", env={"STARTUPCTL_TIMEOUT": "ten"}).code == 2

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 
 import pytest
@@ -51,6 +52,13 @@ async def test_a_database_that_answers_is_healthy(run, database):
 async def test_a_query_with_another_answer_is_told(run, database):
     found = await refusal(Sqlite(path="app.db", expect={"query": {"sql": "SELECT 1", "equals": 2}}).check(run))
     assert (found.code.code, found.summary) == ("SQL005", "the query of `expect` on `app.db` returned `1`, not `2`")
+
+
+@pytest.mark.anyio
+async def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe.db")
+    found = await refusal(Sqlite(path="pipe.db").check(run))
+    assert (found.code.code, found.signal or found.facts["signal"]) == ("SQL003", "a pipe")
 
 
 @pytest.mark.anyio
