@@ -181,6 +181,8 @@ class Redis(Check):
 
     def _as_expected(self, state: State) -> None:
         expect = self.expect
+        if state.role == "sentinel":  # it answers PING, and holds no data
+            self._unexpected("role", expect.role or "master or replica", state.role, state)
         if expect.version and not state.version:
             raise Unhealthy(self._seen(signals.PERMISSION_DENIED, state, command="info"), state.facts)
         if expect.version and not expect.version.admits(state.version):

@@ -446,6 +446,20 @@ async def test_a_name_that_need_not_match_is_not_checked(redis_server, certs, ru
 
 
 @pytest.mark.anyio
+async def test_a_sentinel_is_no_server_of_data(valkey_server, run):
+    server = valkey_server(start=False)
+    server.settings = {"port": str(server.port), "bind": "127.0.0.1", "dir": str(server.folder), "protected-mode": "no"}
+    plain = server.argv
+    server.argv = lambda: [*plain(), "--sentinel"]
+    server.start()
+
+    found = await diagnosis_of(Redis(url=server.url()), run)
+
+    assert (found.code.code, found.failure) == ("RDS016", FailureClass.PERMANENT)
+    assert "sentinel" in found.summary
+
+
+@pytest.mark.anyio
 async def test_a_client_certificate_is_wanted_and_given(redis_server, certs, run):
     url = redis_server(tls="good", tls_auth_clients="yes").url(scheme="rediss")
     ca = certs / "ca.pem"
