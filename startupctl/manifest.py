@@ -19,7 +19,7 @@ from startupctl.near import shown
 from startupctl.nodes import MappingNode, ScalarNode
 from startupctl.overlay import in_profile, merge
 from startupctl.policies import Policies, PolicyKeys, layer_of, origin_of
-from startupctl.settings import BUILT_IN, Origins, Setting, read_flags, read_policies, read_variables
+from startupctl.settings import BUILT_IN, GRACEFUL, Origins, Setting, read_flags, read_policies, read_variables
 from startupctl.sources import STDIN, choose_files, read_trees
 
 if TYPE_CHECKING:
@@ -81,6 +81,13 @@ class _Given(NamedTuple):
     policies: Found
 
     @property
+    def above_settings(self) -> Found:
+        """What wins over `settings:`; without GRACEFUL_STARTUP_MODE a failure of any priority makes the run FAILED."""
+        graceful = self.policies.get(GRACEFUL)
+        strict = {"fail_on": Setting(Priority.LOW, graceful.origin)} if graceful and not graceful.value else {}
+        return strict | self.flags
+
+    @property
     def pool(self) -> Outside:
         """What is said about `pool` of databases."""
         below, above = (
@@ -125,7 +132,7 @@ def _read_manifest(root: MappingNode, profile: str | None, given: _Given, readin
     _refuse_unknown(root, TOP_KEYS, (), reading)
     _check_version(root, reading)
     name = reading.text(node, ("name",)) if (node := root.get("name")) else None
-    settings, settings_layer = _settings(_mapping(root, "settings", reading), given.flags, reading)
+    settings, settings_layer = _settings(_mapping(root, "settings", reading), given.above_settings, reading)
     defaults = _mapping(root, "defaults", reading)
     keys = fit(PolicyKeys, defaults, ("defaults",), reading).model or PolicyKeys()
     policies = Policies(given.flags, given.variables, layer_of(keys, defaults))
@@ -168,14 +175,14 @@ def _mapping(root: MappingNode, key: str, reading: Reading) -> MappingNode:
     return replace(root, entries={})
 
 
-def _settings(node: MappingNode, flags: Found, reading: Reading) -> tuple[Settings, Layer]:
-    """Return the settings of the run and where each came from; a flag wins."""
+def _settings(node: MappingNode, above: Found, reading: Reading) -> tuple[Settings, Layer]:
+    """Return the settings of the run and where each came from; what is `above` wins."""
     written = fit(Settings, node, ("settings",), reading).model or Settings()
     layer = {name: Setting(getattr(written, name), BUILT_IN) for name in Settings.model_fields}
     layer |= {
         name: Setting(layer[name].value, origin_of(node.entries[name].value)) for name in written.model_fields_set
     }
-    layer |= {name: found for name, found in flags.items() if name in layer}
+    layer |= {name: found for name, found in above.items() if name in layer}
     settings = written.model_copy(update={name: one.value for name, one in layer.items()})
     return settings, {name: _printable(one) for name, one in layer.items()}
 

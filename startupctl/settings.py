@@ -26,10 +26,12 @@ VARIABLES = {
     "DATABASE_POOL_MIN": "pool_min",
     "DATABASE_POOL_MAX": "pool_max",
 }
+GRACEFUL = "GRACEFUL_STARTUP_MODE"
+DEGRADED_ALLOWED = "ALLOW_DEGRADED_MODE"
 POLICIES: dict[str, bool | None] = {
     "USE_ROBUST_STARTUP": True,
-    "GRACEFUL_STARTUP_MODE": True,
-    "ALLOW_DEGRADED_MODE": None,  # each command's own default
+    GRACEFUL: True,
+    DEGRADED_ALLOWED: None,  # each command's own default
 }
 LOG_LEVEL = "LOG_LEVEL"
 

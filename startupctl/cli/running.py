@@ -19,6 +19,7 @@ from startupctl.outcome import Verdict
 from startupctl.plan import Selection, make_plan
 from startupctl.redact import Redactor, environment_secrets
 from startupctl.reports.text import shown_indented, tamed
+from startupctl.settings import DEGRADED_ALLOWED, GRACEFUL
 from startupctl.verdict import SIGNAL_BASE, Exit
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ def execute(job: Job, manifest: ManifestFlags, select: SelectFlags, how: RunFlag
     options = Options(
         command=job.command,
         mode=job.mode,
-        fail_fast=how.fail_fast,
+        fail_fast=how.fail_fast or not loaded.origins[GRACEFUL].value,
         allow_pending=job.allow_pending,
         await_init=job.await_init,
-        allow_degraded=how.allow_degraded,
+        allow_degraded=loaded.origins[DEGRADED_ALLOWED].value if how.allow_degraded is None else how.allow_degraded,
         redactor=redactor,
     )
     logging.lastResort = None  # what libraries log is not cleaned of secrets; our own log is `startupctl.logs`

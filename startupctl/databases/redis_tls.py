@@ -10,7 +10,7 @@ from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.wire.resp import RedisError, Resp
 from startupctl.wire.stream import Stream
 from startupctl.wire.tls import client_context
-from startupctl.wire.tls_keys import beside
+from startupctl.wire.tls_keys import file_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def context_for(
     return client_context(
         verify=verify and in_url.get("ssl_cert_reqs", "").lower().removeprefix("cert_") != "none",
         check_name=in_url.get("ssl_check_hostname", "").lower() not in ("false", "0", "no"),
-        **{name: beside(folder, file) for name, file in files.items()},
+        **{name: file_in(folder, file) for name, file in files.items()},
     )
 
 

@@ -25,7 +25,7 @@ from startupctl.versions import VersionField
 from startupctl.wire.clickhouse import ClickHouseReader, ClickHouseServer
 from startupctl.wire.http_codes import BALANCER_CODES, PROXY_CODES, UNHEALTHY_ANSWER
 from startupctl.wire.tls import client_context
-from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify, beside
+from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify, file_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -159,9 +159,9 @@ class ClickHouse(Check):
         context = partial(
             client_context,
             verify=self.verify and is_true(named("verify", "true")),
-            ca_file=beside(folder, self.ca_file or named("ca_cert")),
-            cert_file=beside(folder, self.cert_file or named("client_cert")),
-            key_file=beside(folder, self.key_file or named("client_cert_key")),
+            ca_file=file_in(folder, self.ca_file or named("ca_cert")),
+            cert_file=file_in(folder, self.cert_file or named("client_cert")),
+            key_file=file_in(folder, self.key_file or named("client_cert_key")),
         )
         return replace(place, tls=context)
 

@@ -19,7 +19,7 @@ from startupctl.wire.http_message import DEFAULT_PORTS, HttpRequest, merge_heade
 from startupctl.wire.http_status import diagnose_proxy, diagnose_status, phrase
 from startupctl.wire.proxy import ProxyFailed, basic_authorization
 from startupctl.wire.tls import client_context
-from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify, beside
+from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify, file_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,9 +116,9 @@ class Http(Check):
             tls=partial(
                 client_context,
                 verify=self.verify,
-                ca_file=beside(folder, self.ca_file),
-                cert_file=beside(folder, self.cert_file),
-                key_file=beside(folder, self.key_file),
+                ca_file=file_in(folder, self.ca_file),
+                cert_file=file_in(folder, self.cert_file),
+                key_file=file_in(folder, self.key_file),
             ),
             proxy=self.proxy,
         )

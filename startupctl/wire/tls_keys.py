@@ -13,6 +13,6 @@ KeyFile = Annotated[Path | None, Field(description="the key of `cert_file`")]
 Verify = Annotated[bool, Field(description="check the server's certificate and its name")]
 
 
-def beside(folder: Path, file: Path | str | None) -> Path | None:
+def file_in(folder: Path, file: Path | str | None) -> Path | None:
     """Return where a file of the manifest in `folder` is, None for none."""
     return folder / file if file else None
