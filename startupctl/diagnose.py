@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from startupctl import network_codes as codes
 from startupctl.diagnoses import INVALID_VALUE
 from startupctl.diagnosis import Diagnosis, Phase
-from startupctl.failures import ConnectionBroken
-from startupctl.wire.tls import LocalTlsFile
+from startupctl.failures import ConnectionBroken, LocalTlsFile
 
 if TYPE_CHECKING:
     from startupctl.diagnosis import Code

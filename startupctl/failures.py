@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from startupctl.addresses import Endpoint
     from startupctl.diagnosis import Phase
 
@@ -51,3 +53,12 @@ class NotThisProtocol(Exception):
             if self.answer.startswith(mark):
                 return name
         return "something else"
+
+
+class LocalTlsFile(Exception):
+    """A CA, certificate or key file of ours that cannot be used; `path` names it."""
+
+    def __init__(self, path: Path, cause: Exception) -> None:
+        """Keep the file and the reason."""
+        self.path, self.cause = path, cause
+        super().__init__(f"{path}: {cause}")

@@ -27,14 +27,13 @@ from servers.databases import PostgresServer
 from servers.fixtures import PASSWORD
 from startupctl.addresses import Url
 from startupctl.embedded.process import free_port, give
-from startupctl.failures import ConnectionBroken, NotThisProtocol
+from startupctl.failures import ConnectionBroken, LocalTlsFile, NotThisProtocol
 from startupctl.wire.pg import TlsDemanded, TlsRefused, open_session
 from startupctl.wire.pg_auth import LoginRefused
 from startupctl.wire.pg_messages import PgError
 from startupctl.wire.pg_parameters import url_parameters
 from startupctl.wire.pg_session import DriverFailed
 from startupctl.wire.pg_target import PgTarget
-from startupctl.wire.tls import LocalTlsFile
 from support import make_run
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,9 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from startupctl.failures import LocalTlsFile
 from startupctl.wire.pg_target import SYSTEM_CERTIFICATES, SslMode
-from startupctl.wire.tls import LocalTlsFile, client_context
+from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
     import ssl

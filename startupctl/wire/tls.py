@@ -6,18 +6,11 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING
 
+from startupctl.failures import LocalTlsFile
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-class LocalTlsFile(Exception):
-    """A CA, certificate or key file of ours that cannot be used; `path` names it."""
-
-    def __init__(self, path: Path, cause: Exception) -> None:
-        """Keep the file and the reason."""
-        self.path, self.cause = path, cause
-        super().__init__(f"{path}: {cause}")
 
 
 def client_context(

@@ -12,11 +12,11 @@ from servers import peers
 from servers.web import Web, page
 from startupctl.addresses import Endpoint, Url
 from startupctl.diagnosis import Phase
-from startupctl.failures import ConnectionBroken, NotThisProtocol
+from startupctl.failures import ConnectionBroken, LocalTlsFile, NotThisProtocol
 from startupctl.wire.http import request, speaks_tls
 from startupctl.wire.http_exchange import MAX_BODY
 from startupctl.wire.http_message import HttpRequest, merge_headers, request_target
-from startupctl.wire.tls import LocalTlsFile, client_context
+from startupctl.wire.tls import client_context
 from support import make_run
 
 

@@ -16,9 +16,9 @@ from servers import peers
 from startupctl.addresses import Endpoint
 from startupctl.diagnose import diagnose
 from startupctl.diagnosis import FailureClass, Phase
-from startupctl.failures import ConnectionBroken
+from startupctl.failures import ConnectionBroken, LocalTlsFile
 from startupctl.wire.stream import MAX_LINE, Stream
-from startupctl.wire.tls import LocalTlsFile, client_context
+from startupctl.wire.tls import client_context
 from support import make_run
 
 pytestmark = pytest.mark.anyio
