@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -209,4 +210,6 @@ def secret_keys(model: type[BaseModel]) -> frozenset[str]:
 
 
 def _names_secret(annotation: object) -> bool:
-    return annotation in (Secret, Url) or any(_names_secret(part) for part in getattr(annotation, "__args__", ()))
+    """Whether one text may be the secret; a mapping of secrets comes from no file."""
+    alternatives = get_args(annotation) if get_origin(annotation) in (Union, UnionType, Annotated) else ()
+    return annotation in (Secret, Url) or any(map(_names_secret, alternatives))

@@ -350,7 +350,7 @@ def test_header_values_are_secrets_save_those_that_say_nothing():
 
 
 def test_secrets_may_come_from_files():
-    assert {"url", "headers", "proxy"} == secret_keys(Http)
+    assert {"url", "proxy"} == secret_keys(Http)
 
 
 @pytest.mark.parametrize("time", range(5))  # a race: once in two
