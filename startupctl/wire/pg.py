@@ -18,6 +18,7 @@ from startupctl.wire.pg_tls import tls_context
 from startupctl.wire.stream import Stream
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
     from startupctl.addresses import Endpoint
@@ -141,15 +142,21 @@ async def _conversation(target: PgTarget, run: Run, encryption: Encryption) -> A
 @asynccontextmanager
 async def _encrypted(target: PgTarget, run: Run, encryption: Encryption) -> AsyncIterator[Stream]:
     async with Stream.open(target.endpoint, run) as stream:
-        if await in_thread(home_files, target):  # only now: while nobody listens it would cost a thread per look
-            raise MethodUnspoken
-        if encryption is not Encryption.NEVER:
-            await _encrypt(stream, target, encryption)
+        # only now: while nobody listens it would cost a thread per look; and before the server is asked
+        context = await in_thread(_read_files, target, encryption)
+        if context is not None:
+            await _encrypt(stream, target, encryption, context)
         yield stream
 
 
-async def _encrypt(stream: Stream, target: PgTarget, encryption: Encryption) -> None:
-    context = await in_thread(tls_context, target)  # reads files, so before the server is asked
+def _read_files(target: PgTarget, encryption: Encryption) -> ssl.SSLContext | None:
+    """Return the context for TLS, None when there shall be none; raises MethodUnspoken for files only libpq reads."""
+    if home_files(target):
+        raise MethodUnspoken
+    return None if encryption is Encryption.NEVER else tls_context(target)
+
+
+async def _encrypt(stream: Stream, target: PgTarget, encryption: Encryption, context: ssl.SSLContext) -> None:
     await stream.send(SSL_REQUEST)
     answer = await stream.read_some()
     if answer == b"S":

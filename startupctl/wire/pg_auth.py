@@ -12,6 +12,7 @@ import struct
 import unicodedata
 from base64 import b64decode, b64encode
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from startupctl.failures import NotThisProtocol
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MECHANISM = "SCRAM-SHA-256"
 NO_CHANNEL_BINDING = "n,,"
+FEW_ROUNDS = 10_000  # of PBKDF2, some milliseconds; PostgreSQL's default is 4096
 
 
 class Method(IntEnum):
@@ -55,7 +57,7 @@ class LoginRefused(Exception):
 
 
 class MethodUnspoken(Exception):
-    """The server wants a method that only libpq knows, as GSSAPI."""
+    """The login needs what only libpq knows: a method as GSSAPI, files of the user."""
 
 
 class Login:
@@ -142,7 +144,7 @@ class Scram:
         if not fields["r"].startswith(self._bare.partition(",r=")[2]):
             raise ValueError("the nonce is not ours")
         salt, rounds = b64decode(fields["s"], validate=True), int(fields["i"])
-        salted = await in_thread(hashlib.pbkdf2_hmac, "sha256", self._password.encode(), salt, rounds)
+        salted = await self._salt(salt, rounds)
         binding = b64encode(NO_CHANNEL_BINDING.encode()).decode()
         without_proof = f"c={binding},r={fields['r']}"
         signed = f"{self._bare},{server_first},{without_proof}".encode()
@@ -150,6 +152,11 @@ class Scram:
         proof = _xor(client_key, _hmac(hashlib.sha256(client_key).digest(), signed))
         self._server_signature = _hmac(_hmac(salted, b"Server Key"), signed)
         return f"{without_proof},p={b64encode(proof).decode()}".encode()
+
+    async def _salt(self, salt: bytes, rounds: int) -> bytes:
+        """Return the salted password; what takes longer than starting a thread gets one."""
+        work = partial(hashlib.pbkdf2_hmac, "sha256", self._password.encode(), salt, rounds)
+        return work() if rounds <= FEW_ROUNDS else await in_thread(work)
 
     def verify(self, server_final: str) -> None:
         """Check that the server knows the password too; raises ValueError or KeyError when it does not."""
