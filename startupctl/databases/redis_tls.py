@@ -51,16 +51,6 @@ async def speaks_plain(endpoint: Endpoint, run: Run) -> bool:
     return True
 
 
-async def speaks_tls(endpoint: Endpoint, run: Run) -> bool:
-    """Whether a TLS handshake succeeds: such a server resets a client that speaks plain text."""
-    try:
-        async with Stream.open(endpoint, run) as stream:
-            await stream.start_tls(client_context(verify=False), endpoint.host)
-    except ConnectionBroken:
-        return False
-    return True
-
-
 async def late_alert(endpoint: Endpoint, run: Run, context: ssl.SSLContext) -> ConnectionBroken | None:
     """Connect again, say nothing and return the alert that comes, None when none does.
 

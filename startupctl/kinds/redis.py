@@ -16,7 +16,7 @@ from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import redis_signals as signals
 from startupctl.databases.redis_place import PORT, Place, place_in
 from startupctl.databases.redis_state import ASKED, State, read_state, slots_served
-from startupctl.databases.redis_tls import context_for, late_alert, speaks_plain, speaks_tls
+from startupctl.databases.redis_tls import context_for, late_alert, speaks_plain
 from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.fields import Port, Secret
@@ -24,7 +24,7 @@ from startupctl.keys import Keys, without_empty
 from startupctl.threads import in_thread
 from startupctl.versions import VersionField
 from startupctl.wire.resp import RedisError, Resp, log_in
-from startupctl.wire.stream import Stream
+from startupctl.wire.stream import Stream, speaks_tls
 from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify
 
 if TYPE_CHECKING:

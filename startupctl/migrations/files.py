@@ -39,7 +39,6 @@ class Migration:
     format: str
     up: str
     raw: str
-    down: str = ""
     transaction: bool = True
 
     def content_hash(self, lexicon: Lexicon) -> str:

@@ -86,16 +86,15 @@ class ClickHouseReader:
         return await query(self._run, self._server, sql)
 
 
-async def query(run: Run, server: ClickHouseServer, sql: str, *, database: str | None = None) -> list[Row]:
+async def query(run: Run, server: ClickHouseServer, sql: str) -> list[Row]:
     """Execute one statement and return its rows as text, NULL as None.
 
-    `database` replaces the server's; settings go along with every statement. Raises ClickHouseError,
-    NotThisProtocol and what `wire.http.request` raises. The answer is whole or it is an error:
+    Settings go along with every statement. Raises ClickHouseError, NotThisProtocol and what
+    `wire.http.request` raises. The answer is whole or it is an error:
     the server is asked to finish the statement before it answers, so that the status is the final one.
     """
-    chosen = server.database if database is None else database
     params = {**server.settings, "default_format": "TabSeparated", "wait_end_of_query": "1"}
-    params |= {"database": chosen} if chosen else {}
+    params |= {"database": server.database} if server.database else {}
     wanted = HttpRequest(
         scheme="https" if server.secure else "http",
         endpoint=server.endpoint,

@@ -18,15 +18,12 @@ from startupctl.threads import in_thread
 from startupctl.wire.connect import connect
 from startupctl.wire.http_exchange import Exchange
 from startupctl.wire.proxy import ProxyFailed, find_proxy, open_tunnel, reach_proxy
-from startupctl.wire.stream import Stream
-from startupctl.wire.tls import client_context
+from startupctl.wire.stream import speaks_tls
 
 if TYPE_CHECKING:
-    from startupctl.addresses import Endpoint
     from startupctl.check import Run
     from startupctl.wire.http_message import HttpAnswer, HttpRequest
 
-HANDSHAKE = 1.0  # seconds
 _TLS_ALERT = b"\x15\x03"
 
 
@@ -47,23 +44,13 @@ async def request(run: Run, wanted: HttpRequest) -> HttpAnswer:
     return answer
 
 
-async def speaks_tls(run: Run, endpoint: Endpoint) -> bool:
-    """Whether a server completes a TLS handshake within a second; its certificate is not looked at."""
-    try:
-        async with asyncio.timeout(HANDSHAKE), Stream.open(endpoint, run) as stream:
-            await stream.start_tls(client_context(verify=False), "")
-    except (ConnectionBroken, TimeoutError):
-        return False
-    return True
-
-
 async def _directly(run: Run, wanted: HttpRequest) -> HttpAnswer:
     exchange = Exchange(await connect(wanted.endpoint, run), wanted)
     try:
         return await _converse(run, exchange)
     except ConnectionBroken as error:
         mute = error.phase is Phase.GREET and not error.received and not isinstance(error.cause, TimeoutError)
-        if mute and wanted.scheme == "http" and await speaks_tls(run, wanted.endpoint):
+        if mute and wanted.scheme == "http" and await speaks_tls(wanted.endpoint, run):
             raise NotThisProtocol(wanted.endpoint, "HTTP", _TLS_ALERT) from error
         raise
 

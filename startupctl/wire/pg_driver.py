@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 # fixed place, in any language: https://www.postgresql.org/docs/current/libpq-control.html#LIBPQ-PQSETERRORVERBOSITY
 PQERRORS_VERBOSE = 2
 _REFUSAL = re.compile(r":  ([0-9A-Z]{5}): ([^\n]*)")
-_REPORTED = ("server_version", "in_hot_standby", "is_superuser", "default_transaction_read_only")
 
 
 class DriverSession:
@@ -39,8 +38,6 @@ class DriverSession:
     def __init__(self, connection: pq.abc.PGconn, target: PgTarget, run: Run) -> None:
         """Take over a connection that was made."""
         self._connection, self._target, self._run = connection, target, run
-        found = {name: connection.parameter_status(name.encode()) for name in _REPORTED}
-        self.parameters = {name: value.decode() for name, value in found.items() if value is not None}
 
     @property
     def tls(self) -> str | bool:

@@ -54,11 +54,9 @@ class PgError(Exception):
         self.fields, self.phase, self.asked, self.encrypted = dict(fields), phase, asked, encrypted
         self.sqlstate = fields.get("C", "")
         self.message = fields.get("M", "")
-        self.detail, self.hint = fields.get("D", ""), fields.get("H", "")
+        self.detail = fields.get("D", "")
         self.severity = fields.get("V") or fields.get("S", "")
         self.routine = fields.get("R", "")
-        position = fields.get("P", "")
-        self.position = int(position) if position.isdigit() else None
         super().__init__(f"{self.sqlstate} {self.message}".strip())
 
     @property

@@ -22,22 +22,15 @@ from startupctl.wire.pg_messages import (
     read_message,
     row_of,
     startup_packet,
-    text_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from startupctl.wire.pg_target import PgTarget
     from startupctl.wire.stream import Stream
 
 
 class Session(Protocol):
     """What a check needs of a connection; the speaker and the driver both have it."""
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """What the server reported about the session: `server_version`, `in_hot_standby` and others."""
 
     @property
     def tls(self) -> str | bool:
@@ -62,7 +55,6 @@ class PgSession:
     def __init__(self, stream: Stream) -> None:
         """Speak on a connected stream."""
         self._stream = stream
-        self.parameters: dict[str, str] = {}
 
     @property
     def tls(self) -> str | bool:
@@ -119,9 +111,6 @@ class PgSession:
         kind, body = await read_message(self._stream, expected)
         if kind == b"E":
             raise error_of(body, self._stream, asked=asked)
-        if kind == b"S":
-            name, _, value = text_of(body).rstrip("\0").partition("\0")
-            self.parameters[name] = value
         return kind, body
 
     def _row(self, body: bytes) -> Row:

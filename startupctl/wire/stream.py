@@ -11,6 +11,7 @@ from startupctl.addresses import Endpoint
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken
 from startupctl.wire.connect import connect
+from startupctl.wire.tls import client_context
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 MAX_LINE = 1 << 20
+HANDSHAKE = 1.0  # seconds
 
 
 class Stream:
@@ -117,3 +119,16 @@ class Stream:
 
     def _broken(self, cause: BaseException, seconds: float = 0) -> ConnectionBroken:
         return ConnectionBroken(self.endpoint, self.phase, cause, received=self.received, seconds=seconds)
+
+
+async def speaks_tls(endpoint: Endpoint, run: Run) -> bool:
+    """Whether a server completes a TLS handshake within a second; its certificate is not looked at.
+
+    Such a server resets, or answers with nothing, a client that speaks plain text.
+    """
+    try:
+        async with asyncio.timeout(HANDSHAKE), Stream.open(endpoint, run) as stream:
+            await stream.start_tls(client_context(verify=False), endpoint.host)
+    except (ConnectionBroken, TimeoutError):
+        return False
+    return True

@@ -48,7 +48,6 @@ def test_markers_make_it_dbmate(write):
     assert format_name(found.format) == "dbmate"
     assert [one.version for one in found.migrations] == ["001", "20260101"]
     assert found.migrations[0].up == "-- migrate:up\nSELECT 1;\n"
-    assert found.migrations[0].down == "\n\n\n-- migrate:down\nSELECT 2;\n"
 
 
 def test_lines_are_those_of_the_file_in_several_blocks(write):

@@ -57,7 +57,6 @@ async def test_user_settings_and_database_go_along(run, clickhouse):
     (row,) = await query(run, server, "SELECT currentDatabase(), getSetting('max_threads'), getSetting('log_comment')")
 
     assert row == ["system", "3", "x & y=z"]
-    assert await query(run, server, "SELECT currentDatabase()", database="default") == [["default"]]
 
 
 @pytest.mark.anyio

@@ -13,7 +13,7 @@ from servers.web import Web, page
 from startupctl.addresses import Endpoint, Url
 from startupctl.diagnosis import Phase
 from startupctl.failures import ConnectionBroken, LocalTlsFile, NotThisProtocol
-from startupctl.wire.http import request, speaks_tls
+from startupctl.wire.http import request
 from startupctl.wire.http_exchange import MAX_BODY
 from startupctl.wire.http_message import HttpRequest, merge_headers, request_target
 from startupctl.wire.tls import client_context
@@ -336,12 +336,6 @@ async def test_a_server_that_closes_in_the_handshake_leaks_nothing(run, peer, ha
     for _ in range(5):
         with pytest.raises(ConnectionBroken):
             await request(run, local(peer(handler), "https"))
-
-
-@pytest.mark.anyio
-async def test_whether_tls_is_spoken(run, peer, certs):
-    assert await speaks_tls(run, Endpoint("127.0.0.1", peer(encrypted(certs, "expired"))))
-    assert not await speaks_tls(run, Endpoint("127.0.0.1", peer(peers.http_400)))
 
 
 # addresses

@@ -17,7 +17,7 @@ from startupctl.addresses import Endpoint
 from startupctl.diagnose import diagnose
 from startupctl.diagnosis import FailureClass, Phase
 from startupctl.failures import ConnectionBroken, LocalTlsFile
-from startupctl.wire.stream import MAX_LINE, Stream
+from startupctl.wire.stream import MAX_LINE, Stream, speaks_tls
 from startupctl.wire.tls import client_context
 from support import make_run
 
@@ -239,6 +239,12 @@ async def test_without_the_name_only_the_chain_is_checked(tls_peer, certs):
     context = client_context(ca_file=certs / "ca.pem", check_name=False)
     assert (await conversation(tls_peer("wronghost"), encrypted(context)))[2] == b"hello"
     assert told(await failure_of(tls_peer("unknownca"), encrypted(context)))[0] == "TLS001"
+
+
+@pytest.mark.anyio
+async def test_whether_tls_is_spoken(run, tls_peer, peer):
+    assert await speaks_tls(Endpoint("127.0.0.1", tls_peer("expired")), run)
+    assert not await speaks_tls(Endpoint("127.0.0.1", peer(peers.http_400)), run)
 
 
 @pytest.mark.parametrize("handler", [peers.http_400, peers.garbage, peers.answer(b"-ERR unknown command\r\n")])

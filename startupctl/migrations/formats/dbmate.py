@@ -63,8 +63,7 @@ def read(source: Source, problems: list[Problem]) -> Migration | None:
         name=source.path.name,
         path=source.path,
         format="dbmate",
-        up=_joined(blocks, "up"),
-        down=_joined(blocks, "down"),
+        up=_up(blocks),
         raw=source.raw,
         transaction=not any(
             "transaction:false" in block.options.split() for block in blocks if block.direction == "up"
@@ -79,11 +78,9 @@ def _blocks(text: str) -> Iterator[_Block]:
         yield _Block(marker[1], marker[2] or "", text[begin:end], text.count("\n", 0, begin) + 1)
 
 
-def _joined(blocks: Sequence[_Block], direction: str) -> str:
-    """Join the blocks of one direction; empty lines stand for all else, so that line numbers are the file's."""
-    if not any(block.direction == direction for block in blocks):
-        return ""
-    parts = [block.text if block.direction == direction else "\n" * block.text.count("\n") for block in blocks]
+def _up(blocks: Sequence[_Block]) -> str:
+    """Join the blocks of the way up; empty lines stand for all else, so that line numbers are the file's."""
+    parts = [block.text if block.direction == "up" else "\n" * block.text.count("\n") for block in blocks]
     return "\n" * (blocks[0].line - 1) + "".join(parts).rstrip("\n") + "\n"
 
 
