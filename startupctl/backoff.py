@@ -7,8 +7,7 @@ trying costs the server something (https://aws.amazon.com/blogs/architecture/exp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.diagnosis import FailureClass
 
@@ -28,8 +27,7 @@ SETTLE_INTERVAL, SETTLE_LOOKS = 2.0, 5
 DOWN = (FailureClass.WAITING, FailureClass.RESOLVING, FailureClass.WARMING, FailureClass.SILENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(NamedTuple):
     """What the looks at one component came to so far.
 
     `since` is when the present class began and `streak` how many looks in a row it lasts; `was_down`
@@ -59,13 +57,12 @@ class Course:
 def after(course: Course, diagnosis: Diagnosis | None, now: float) -> Course:
     """Return the course after one more look; `diagnosis` None is a pass."""
     if diagnosis is None:
-        return replace(course, failure=None, code="", passes=course.passes + 1, streak=0)
+        return course._replace(failure=None, code="", passes=course.passes + 1, streak=0)
     code_since = course.code_since if course.code == diagnosis.code.code else now
     failure = _in_time(diagnosis, now - code_since)
     same = course.failure is failure
     settling = failure is diagnosis.failure and failure.ends and (course.was_down or diagnosis.code.settles)
-    return replace(
-        course,
+    return course._replace(
         failure=failure,
         code=diagnosis.code.code,
         since=course.since if same else now,
@@ -81,8 +78,8 @@ def after(course: Course, diagnosis: Diagnosis | None, now: float) -> Course:
 def counted(course: Course) -> Course:
     """Return the course with the next look counted: as a retry when it was backed off, as a poll otherwise."""
     if course.backs_off:
-        return replace(course, retries=course.retries + 1)
-    return replace(course, polls=course.polls + 1)
+        return course._replace(retries=course.retries + 1)
+    return course._replace(polls=course.polls + 1)
 
 
 def next_wait(

@@ -92,7 +92,7 @@ class Trial:
     def _decide(self, attempt: Attempt) -> None:
         """Set the pause before the next look; None when there is none."""
         now, policy = time.monotonic(), self._step.component.policy
-        course = replace(self._course, was_down=False) if self._attempts.changed else self._course
+        course = self._course._replace(was_down=False) if self._attempts.changed else self._course
         self._course = after(course, attempt.diagnosis, now)
         asked = attempt.diagnosis.retry_after if attempt.diagnosis else None
         self._pause = next_wait(self._course, policy, now, self._attempts.end, random=random, asked=asked)
