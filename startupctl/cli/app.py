@@ -126,9 +126,9 @@ def _report_bug() -> int:
     import traceback
 
     from startupctl.redact import Redactor, environment_secrets
+    from startupctl.reports.text import shown_indented, tamed
 
     text = Redactor(environment_secrets(os.environ)).clean(traceback.format_exc())
-    sys.stderr.write(
-        f"{text}{PROGRAM} {__version__}: this is a bug in {PROGRAM}, please report it with the lines above\n"
-    )
+    sys.stderr.writelines(f"{tamed(shown_indented(line))}\n" for line in text.splitlines())
+    sys.stderr.write(f"{PROGRAM} {__version__}: this is a bug in {PROGRAM}, please report it with the lines above\n")
     return Exit.BUG
