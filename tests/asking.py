@@ -1,8 +1,9 @@
-"""How a kind that fails is diagnosed, as the engine does it."""
+"""How a kind that fails is diagnosed, as the engine does it; and waiting for what a server does."""
 
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -33,3 +34,11 @@ async def diagnosis_of(check, run):
 
 async def code_of(check, run):
     return (await diagnosis_of(check, run)).code.code
+
+
+def eventually(condition, seconds=10):
+    """Return once the condition holds; fails when it does not come about."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
@@ -15,10 +13,10 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
+from asking import UNFILLED, code_of, diagnosis_of, eventually
 from servers import peers
 from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
-from startupctl.diagnose import diagnose
 from startupctl.diagnosis import FailureClass, Phase
 from startupctl.failures import ConnectionBroken
 from startupctl.kinds.postgres import Postgres
@@ -26,35 +24,6 @@ from startupctl.wire.pg_messages import PgError
 from support import make_run
 
 pytestmark = pytest.mark.anyio
-
-UNFILLED = re.compile(r"<\w+>")
-
-
-async def diagnosis_of(check, run):
-    """Return what a check that fails is diagnosed as; its words must have all their facts."""
-    try:
-        facts = await check.check(run)
-    except Unhealthy as unhealthy:
-        found = unhealthy.diagnosis
-    except Exception as error:
-        found = check.explain(error) or diagnose(error)
-        if found is None:
-            raise
-    else:
-        pytest.fail(f"it passed: {facts}")
-    assert not UNFILLED.search(replace(found, said="").summary + found.cause + found.hint)
-    return found
-
-
-async def code_of(check, run):
-    return (await diagnosis_of(check, run)).code.code
-
-
-def eventually(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
 
 
 def role(server, name, options=""):
@@ -125,7 +94,7 @@ async def test_a_missing_database_is_fixable_and_says_what_creates_it(postgres, 
     assert f"`nope` does not exist on 127.0.0.1:{postgres.port}" in found.summary
 
 
-@pytest.mark.parametrize("given", [{"password": "wrong"}, {"user": "nobody_here"}])
+@pytest.mark.parametrize("given", [{"password": "mistaken"}, {"user": "nobody_here"}])
 async def test_a_wrong_password_and_an_unknown_role_look_alike(given, postgres, run):
     found = await diagnosis_of(Postgres(url=postgres.url(**given)), run)
     assert (found.code.code, found.failure, found.phase) == ("PG002", FailureClass.PERMANENT, Phase.AUTH)
@@ -392,7 +361,7 @@ async def test_several_hosts_are_left_to_libpq(postgres, free_port, run):
     hosts = f"127.0.0.1:{free_port()},127.0.0.1:{postgres.port}"
     url = f"postgresql://postgres:{postgres.password}@{hosts}/postgres"
     assert (await Postgres(url=url).check(run))["server_version"] == "18.6"
-    assert await code_of(Postgres(url=url.replace("s3cret", "wrong")), run) == "PG002"
+    assert await code_of(Postgres(url=url.replace("s3cret", "mistaken")), run) == "PG002"
     nobody = f"postgresql://a:b@127.0.0.1:{free_port()},127.0.0.1:{free_port()}/app"
     assert await code_of(Postgres(url=nobody), run) == "NET001"
 
@@ -426,7 +395,7 @@ async def test_a_pooler_passes_when_its_server_answers(postgres, pgbouncer, run)
 
 async def test_a_pooler_says_wrong_passwords_and_missing_databases_in_words(postgres, pgbouncer, run):
     pooler = pgbouncer(postgres)
-    assert await code_of(Postgres(url=pooler.url(password="wrong")), run) == "PG002"
+    assert await code_of(Postgres(url=pooler.url(password="mistaken")), run) == "PG002"
     assert await code_of(Postgres(url=pooler.url(user="nobody_here")), run) == "PG002"
     assert await code_of(Postgres(url=pooler.url("nope")), run) == "PG001"
 

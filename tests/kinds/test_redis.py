@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
@@ -19,45 +18,14 @@ import pytest
 import redis as driver
 from pydantic import ValidationError
 
+from asking import UNFILLED, code_of, diagnosis_of, eventually
 from servers import peers
 from startupctl.addresses import Endpoint
-from startupctl.check import Unhealthy
-from startupctl.diagnose import diagnose
 from startupctl.diagnosis import FailureClass, Phase
 from startupctl.kinds.redis import Redis
 from startupctl.wire.resp import RedisError, Resp
 from startupctl.wire.stream import Stream
 from support import make_run
-
-UNFILLED = re.compile(r"<\w+>")
-
-
-async def diagnosis_of(check, run):
-    """Return what a check that fails is diagnosed as; its words must have all their facts."""
-    try:
-        facts = await check.check(run)
-    except Unhealthy as unhealthy:
-        found = unhealthy.diagnosis
-    except Exception as error:
-        found = check.explain(error) or diagnose(error)
-        if found is None:
-            raise
-    else:
-        pytest.fail(f"it passed: {facts}")
-    assert not UNFILLED.search(replace(found, said="").summary + found.cause + found.hint)
-    return found
-
-
-async def code_of(check, run):
-    return (await diagnosis_of(check, run)).code.code
-
-
-def eventually(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
-
 
 # -- a server that is ready
 
