@@ -120,9 +120,11 @@ async def _read_status(sock: socket.socket) -> int:
     head = b""
     while b"\r\n\r\n" not in head and len(head) < MAX_HEAD:
         data = await asyncio.get_running_loop().sock_recv(sock, 4096)
+        head += data
+        if not b"HTTP/".startswith(head[:5]):
+            raise ValueError("not an HTTP proxy")
         if not data:
             raise EOFError
-        head += data
     match = _STATUS_LINE.match(head)
     if not match:
         raise ValueError("not an HTTP proxy")
