@@ -122,7 +122,3 @@ def _statement(sql: str, tokens: list[Token]) -> Iterator[Statement]:
 def normalised(sql: str, lexicon: Lexicon) -> str:
     """Return the text without comments and with one space between tokens, so that layout does not count."""
     return " ".join(token.text.replace("\r\n", "\n") for token in lexicon.tokens(sql) if token.counts)
-
-
-# https://www.sqlite.org/lang_comment.html
-SQLITE = Lexicon((doubled("'"), doubled('"'), doubled("`"), r"\[[^\]]*\]"), nested=False)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from typing import TYPE_CHECKING
 
 from startupctl.databases.session import StatementFailed
 from startupctl.databases.sqlite import SqliteSession
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State
-from startupctl.migrations.lexer import SQLITE, Statement, cut_statements
+from startupctl.migrations.lexer_sqlite import SQLITE, statements
 from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from startupctl.databases.session import Reader
     from startupctl.migrations.files import Migration
+    from startupctl.migrations.lexer import Statement
 
 NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 _TABLE = f"""
@@ -52,8 +50,8 @@ class SqliteLedger(Ledger[SqliteSession]):
         await session.execute(_TABLE.format(table=self._table))
 
     def statements(self, migration: Migration) -> list[Statement]:
-        """Cut a file into its statements, by SQLite's own word for where one is complete."""
-        return list(cut_statements(migration.up, SQLITE, _ends(migration.up)))
+        """Cut a file into its statements."""
+        return statements(migration.up)
 
     async def apply(self, session: SqliteSession, migration: Migration, entry: Entry | None) -> bool:
         """Apply one file."""
@@ -131,12 +129,3 @@ def _refuse_transactions(parts: list[Statement]) -> None:
         if word:
             said = f"`{word[0].upper()}` in a file that is applied in one transaction; remove it"
             raise StatementFailed("", said, FailureClass.PERMANENT, done=number)
-
-
-def _ends(sql: str) -> Iterator[int]:
-    """Yield where a `;` ends a statement: inside of CREATE TRIGGER it does not."""
-    begin = 0
-    for token in SQLITE.tokens(sql):
-        if token.text == ";" and sqlite3.complete_statement(sql[begin : token.start + 1]):
-            yield token.start
-            begin = token.start + 1

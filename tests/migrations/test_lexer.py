@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from startupctl.migrations.lexer import SQLITE, normalised
+from startupctl.migrations.lexer import normalised
 from startupctl.migrations.lexer_clickhouse import CLICKHOUSE
 from startupctl.migrations.lexer_clickhouse import statements as clickhouse_statements
 from startupctl.migrations.lexer_postgres import POSTGRES
 from startupctl.migrations.lexer_postgres import statements as postgres_statements
+from startupctl.migrations.lexer_sqlite import SQLITE
 
 LEXICONS = pytest.mark.parametrize("lexicon", [POSTGRES, CLICKHOUSE, SQLITE], ids=["postgres", "clickhouse", "sqlite"])
 PIECES = [
