@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from startupctl.check import Run
     from startupctl.databases.session import Reader
     from startupctl.migrations.prepare_clickhouse import ClickHousePreparation
+    from startupctl.migrations.site import Site
 
 DEFAULT_DATABASE = DEFAULT_USER = "default"
 _VERSION = re.compile(r"\d+\.\d+")
@@ -135,6 +136,10 @@ class ClickHouse(Check):
     async def prepare(self, run: Run) -> Facts:
         """Create the database and apply the migrations, where the manifest says so."""
         return await self._preparation(run).carry_out(run)
+
+    def site(self, run: Run) -> Site[Any]:
+        """Return where the migrations go; only with `migrations`."""
+        return self._preparation(run).site(run)
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify exceptions of the server, and answers that are no ClickHouse's."""

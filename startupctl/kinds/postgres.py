@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from startupctl.check import Held, Run
     from startupctl.migrations.prepare_postgres import PostgresPreparation
+    from startupctl.migrations.site import Site
 
 
 class Postgres(Check):
@@ -121,6 +122,10 @@ class Postgres(Check):
     def lock(self, run: Run) -> AbstractAsyncContextManager[Held]:
         """Lend the migration lock of this database."""
         return self._preparation(run).lend_lock(run)
+
+    def site(self, run: Run) -> Site[Any]:
+        """Return where the migrations go; only with `migrations`."""
+        return self._preparation(run).site(run)
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify the server's errors by SQLSTATE, and what a peer says that is no PostgreSQL."""

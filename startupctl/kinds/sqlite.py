@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -20,6 +20,8 @@ from startupctl.threads import in_thread
 if TYPE_CHECKING:
     from startupctl.check import Run
     from startupctl.databases.session import Reader
+    from startupctl.migrations.prepare_sqlite import SqlitePreparation
+    from startupctl.migrations.site import Site
 
 
 class SqliteExpect(Keys):
@@ -58,13 +60,14 @@ class Sqlite(Check):
 
     async def prepare(self, run: Run) -> Facts:
         """Create the file and its folders, and apply what is pending."""
-        from startupctl.migrations.prepare_sqlite import SqlitePreparation
-
-        path = self._file(run)
-        wanted = SqlitePreparation(path, create=self.create, migrations=self.migrations)
+        wanted = self._preparation(run)
         if not self.create:
-            await self._require_file(path)
+            await self._require_file(wanted.path)
         return await (wanted.rehearse(run) if run.mode is Mode.DRY_RUN else wanted.carry_out(run))
+
+    def site(self, run: Run) -> Site[Any]:
+        """Return where the migrations go; only with `migrations`."""
+        return self._preparation(run).site(run)
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify SQLite's result codes, and what the system says of the file."""
@@ -76,6 +79,11 @@ class Sqlite(Check):
             facts = {"path": path, "signal": f"errno {error.errno}"}
             return Diagnosis(codes.CANNOT_OPEN, facts, said=f"{error.filename}: {error.strerror}")
         return None
+
+    def _preparation(self, run: Run) -> SqlitePreparation:
+        from startupctl.migrations.prepare_sqlite import SqlitePreparation
+
+        return SqlitePreparation(self._file(run), create=self.create, migrations=self.migrations)
 
     def _file(self, run: Run) -> Path:
         return run.folder / Path(self.path).expanduser()

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from startupctl.check import Facts
     from startupctl.databases.session import StatementFailed
-    from startupctl.migrations.files import Migration
     from startupctl.migrations.ledger import Entry
     from startupctl.migrations.lexer import Statement
+    from startupctl.migrations.script import Migration, Script
 
 SHOWN = 120  # characters of a statement
 NOT_IN_TRANSACTION = "25001"
@@ -36,23 +36,23 @@ def masked(sql: str) -> str:
 
 
 def failure_diagnosis(
-    migration: Migration, error: StatementFailed, statements: Sequence[Statement], before: Sequence[str]
+    script: Script, error: StatementFailed, statements: Sequence[Statement], before: Sequence[str], form: str
 ) -> Diagnosis:
-    """Return MIG002; its class is that of the error. `before` are the names applied in this run."""
+    """Return MIG002; its class is that of the error. `before` are the names applied in this run, `form` the format."""
     position = _position(error, statements)
     inside = [statement for statement in statements if position is not None and statement.start < position]
     facts: Facts = {
-        "file": str(migration.path),
-        "place": place(migration, position),
+        "file": str(script.path),
+        "place": place(script, position),
         "number": len(inside) or "which one is unknown",
         "statements": len(statements),
         "before": ", ".join(before) or "nothing",
-        "state": _state(migration, error),
+        "state": _state(script, error),
     }
     said = f"{masked(error.said)} ({error.code})" if error.code else masked(error.said)
     said += f"; in: {first_line(inside[-1].text)}" if inside else ""
     return Diagnosis(
-        FAILED, facts, said=said, signal=error.code, failure_class=error.failure, advice=_advice(migration, error)
+        FAILED, facts, said=said, signal=error.code, failure_class=error.failure, advice=_advice(script, error, form)
     )
 
 
@@ -69,12 +69,12 @@ def half_applied(migration: Migration, entry: Entry, ways_out: tuple[str, str], 
     return Diagnosis(HALF_APPLIED, facts, said=masked(entry.error))
 
 
-def place(migration: Migration, position: int | None) -> str:
+def place(script: Script, position: int | None) -> str:
     """Return `file:line:column` for a position in the sent text, which has the line numbers of the file."""
     if position is None:
-        return str(migration.path)
-    head = migration.up[: position - 1]
-    return f"{migration.path}:{head.count(chr(10)) + 1}:{len(head) - head.rfind(chr(10))}"
+        return str(script.path)
+    head = script.text[: position - 1]
+    return f"{script.path}:{head.count(chr(10)) + 1}:{len(head) - head.rfind(chr(10))}"
 
 
 def first_line(sql: str) -> str:
@@ -92,18 +92,17 @@ def _position(error: StatementFailed, statements: Sequence[Statement]) -> int | 
     return None
 
 
-def _state(migration: Migration, error: StatementFailed) -> str:
+def _state(script: Script, error: StatementFailed) -> str:
     if error.lost:
         return "The connection is gone; the next run looks what became of it."
-    if migration.transaction:
+    if script.transaction:
         return "Nothing of this file was kept, unless it has a COMMIT of its own."
     return "What the file did before is kept."
 
 
-def _advice(migration: Migration, error: StatementFailed) -> str:
-    if error.code == NOT_IN_TRANSACTION and migration.transaction and migration.format in _MARKING:
-        marking = _MARKING[migration.format].format(file=migration.path)
-        return f"{marking}: this statement cannot run in a transaction"
+def _advice(script: Script, error: StatementFailed, form: str) -> str:
+    if error.code == NOT_IN_TRANSACTION and script.transaction and form in _MARKING:
+        return f"{_MARKING[form].format(file=script.path)}: this statement cannot run in a transaction"
     if error.code == NOT_IN_TRANSACTION:
         return "put this statement into a file of its own: sent with others it runs in a transaction with them"
     return ""

@@ -14,13 +14,15 @@ from startupctl import __version__
 from startupctl.check import Unhealthy
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import CANNOT_ADOPT
+from startupctl.quoting import quote_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from startupctl.databases.session import Reader, Row, Session
-    from startupctl.migrations.files import Migration
     from startupctl.migrations.lexer import Lexicon, Statement
+    from startupctl.migrations.script import Migration, Script
+    from startupctl.migrations.steps import Step
 
 S = TypeVar("S", bound="Session")
 
@@ -100,6 +102,13 @@ class Entry:
             revision=revision,
         )
 
+    @property
+    def values(self) -> dict[str, str]:
+        """The texts of a row, by column."""
+        texts = (self.version, self.name, self.format, self.raw, self.content_hash, str(self.state))
+        counts = (str(self.statement_no), self.statements_hash, self.started_at, self.finished_at)
+        return dict(zip(COLUMNS, (*texts, *counts, self.host, self.tool_version, self.error), strict=True))
+
 
 class Ledger(ABC, Generic[S]):
     """What is particular to one database: its dialect, its table, and how one file is applied and recorded.
@@ -111,6 +120,7 @@ class Ledger(ABC, Generic[S]):
 
     def __init__(self, table: str) -> None:
         """Keep the name of the table; where it is, is asked when it is read."""
+        self.table = table
         self.schema, _, self.name = table.rpartition(".")
 
     @abstractmethod
@@ -129,8 +139,28 @@ class Ledger(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def statements(self, migration: Migration) -> Sequence[Statement]:
+    async def revert(self, session: S, migration: Migration) -> None:
+        """Run the way down of one file and remove its row; raises StatementFailed."""
+
+    @abstractmethod
+    async def record(self, session: S, entries: Sequence[Entry]) -> None:
+        """Write rows as they are given, in place of those of their versions; a time that is empty is now."""
+
+    @abstractmethod
+    async def forget(self, session: S, entry: Entry) -> None:
+        """Remove one row."""
+
+    @abstractmethod
+    async def columns(self, reader: Reader, table: str) -> Sequence[str]:
+        """Return the columns of a table, `name` or `schema.name`; none when there is no such table."""
+
+    @abstractmethod
+    def steps(self, script: Script) -> Sequence[Step]:
+        """Return how the statements of a file are sent, in order."""
+
+    def statements(self, script: Script) -> Sequence[Statement]:
         """Cut a file into its statements."""
+        return [statement for step in self.steps(script) for statement in step.statements]
 
     def resumes(self, entry: Entry, migration: Migration) -> bool:
         """Whether a file that was begun may be applied again, or from where it stopped."""
@@ -158,6 +188,17 @@ class Ledger(ABC, Generic[S]):
             "host": this_process(),
             "tool_version": __version__,
         }
+
+
+def upsert(table: str, entry: Entry, now: str) -> str:
+    """Return the statement that writes a row, by `ON CONFLICT`; `now` is what an empty time becomes."""
+    row = {column: quote_text(value) for column, value in entry.values.items()}
+    row |= {column: now for column in ("started_at", "finished_at") if not entry.values[column]}
+    changes = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS[1:])
+    return (
+        f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(row.values())}) "  # noqa: S608  (quoted)
+        f"ON CONFLICT (version) DO UPDATE SET {changes}"
+    )
 
 
 def this_process() -> str:

@@ -16,7 +16,7 @@ from startupctl.databases.session import StatementFailed
 from startupctl.migrations.lock import HeldLock, Holder, kept, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from startupctl.check import Run
     from startupctl.databases.postgres import PostgresSession
@@ -38,9 +38,11 @@ def lock_key(schema: str, table: str) -> int:
 
 
 @asynccontextmanager
-async def postgres_lock(session: PostgresSession, key: int, run: Run, patience: float) -> AsyncIterator[HeldLock]:
-    """Hold the lock on a session that does nothing else; raises Unhealthy (LCK001, LCK002) and StatementFailed."""
-    waited = await wait_for(partial(_take, session, key), run, patience)
+async def postgres_lock(
+    session: PostgresSession, keys: Sequence[int], run: Run, patience: float
+) -> AsyncIterator[HeldLock]:
+    """Hold all of these locks on a session that does nothing else; raises Unhealthy (LCK001, LCK002) and StatementFailed."""
+    waited = await wait_for(partial(_take, session, keys), run, patience)
     async with kept(HeldLock(LABEL, waited, partial(_beat, session))) as held:
         try:
             yield held
@@ -48,14 +50,15 @@ async def postgres_lock(session: PostgresSession, key: int, run: Run, patience: 
             await session.roll_back()
 
 
-async def _take(session: PostgresSession, key: int) -> Holder | None:
-    """Try to take the lock; return who else has it."""
-    answer = await session.rows(f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_try_advisory_xact_lock({key})")
-    if answer[0][0] == "t":
-        await session.execute(session.unlimited)
-        return None
-    await session.execute("ROLLBACK")
-    return await holder_of(session, key)
+async def _take(session: PostgresSession, keys: Sequence[int]) -> Holder | None:
+    """Try to take all locks, or none; return who else has the first that is taken."""
+    await session.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+    for key in keys:
+        if await session.rows(f"SELECT pg_try_advisory_xact_lock({key})") != [("t",)]:
+            await session.execute("ROLLBACK")
+            return await holder_of(session, key)
+    await session.execute(session.unlimited)
+    return None
 
 
 async def holder_of(session: PostgresSession, key: int) -> Holder:

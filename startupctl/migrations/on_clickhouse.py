@@ -16,14 +16,15 @@ from startupctl.databases.session import StatementFailed, end_if_cancelled
 from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State, combined_hash
 from startupctl.migrations.lexer import normalised
 from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
+from startupctl.migrations.steps import How, Step
 from startupctl.quoting import clickhouse_name, clickhouse_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from startupctl.databases.session import Reader
-    from startupctl.migrations.files import Migration
     from startupctl.migrations.lexer import Statement
+    from startupctl.migrations.script import Migration, Script
 
 TABLE_EXISTS = "57"
 INTERRUPTED = "interrupted between two statements"
@@ -49,15 +50,13 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     async def read(self, reader: Reader) -> list[Entry]:
         """Return the last row of every migration, the oldest migration first."""
-        database = clickhouse_text(self.schema) if self.schema else "currentDatabase()"
-        where = f"database = {database} AND table = {clickhouse_text(self.name)}"
-        columns = [row[0] or "" for row in await reader.rows(f"SELECT name FROM system.columns WHERE {where}")]  # noqa: S608  (quoted)
+        columns = await self.columns(reader, self.table)
         if not columns:
             return []
-        self.require_own(columns, self.table)
+        self.require_own(columns, self.quoted)
         consistent = " SETTINGS select_sequential_consistency = 1" if self._cluster else ""
         names = ", ".join((*COLUMNS, "revision"))
-        rows = await reader.rows(f"SELECT {names} FROM {self.table} FINAL ORDER BY started_at, version{consistent}")  # noqa: S608  (quoted)
+        rows = await reader.rows(f"SELECT {names} FROM {self.quoted} FINAL ORDER BY started_at, version{consistent}")  # noqa: S608  (quoted)
         return [Entry.read(row[:-1], revision=int(row[-1] or 0)) for row in rows]
 
     async def create(self, session: ClickHouseSession) -> None:
@@ -68,24 +67,63 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
             path = clickhouse_text(f"/startupctl/{{database}}/{self.name}")
             engine = f"ReplicatedReplacingMergeTree({path}, '{{replica}}', revision)"
         try:
-            await session.execute(_TABLE.format(table=self.table, cluster=cluster, engine=engine))
+            await session.execute(_TABLE.format(table=self.quoted, cluster=cluster, engine=engine))
         except StatementFailed as error:
             if error.code != TABLE_EXISTS:
                 raise
 
-    def statements(self, migration: Migration) -> list[Statement]:
-        """Cut a file into its statements."""
-        return statements(migration.up)
+    async def columns(self, reader: Reader, table: str) -> list[str]:
+        """Return the columns of a table."""
+        schema, _, name = table.rpartition(".")
+        database = clickhouse_text(schema) if schema else "currentDatabase()"
+        where = f"database = {database} AND table = {clickhouse_text(name)}"
+        return [row[0] or "" for row in await reader.rows(f"SELECT name FROM system.columns WHERE {where}")]  # noqa: S608  (quoted)
+
+    async def record(self, session: ClickHouseSession, entries: Sequence[Entry]) -> None:
+        """Write rows as they are given, behind those that are there."""
+        for entry in entries:
+            row: dict[str, str | int] = dict(entry.values)
+            row["started_at"] = entry.started_at or _now()
+            row["finished_at"] = entry.finished_at or _now()
+            await self.write(session, {**row, "statement_no": entry.statement_no, "revision": entry.revision + 1})
+
+    async def write(self, session: ClickHouseSession, row: Mapping[str, str | int]) -> None:
+        """Add one row."""
+        values = ", ".join(str(value) if isinstance(value, int) else clickhouse_text(value) for value in row.values())
+        sql = f"INSERT INTO {self.quoted} ({', '.join(row)}) SETTINGS {self.durable} VALUES ({values})"  # noqa: S608  (quoted)
+        await end_if_cancelled(session.execute(sql), _wait, PATIENCE)
+
+    async def forget(self, session: ClickHouseSession, entry: Entry) -> None:
+        """Remove the rows of one version."""
+        row = f"WHERE version = {clickhouse_text(entry.version)}"
+        await session.execute(f"ALTER TABLE {self.quoted} DELETE {row} SETTINGS mutations_sync = 2")
+
+    def steps(self, script: Script) -> list[Step]:
+        """Send a file statement by statement."""
+        parts = statements(script.text) if script.parts is None else script.parts
+        return [Step((part,), How.ALONE) for part in parts]
+
+    async def revert(self, session: ClickHouseSession, migration: Migration) -> None:
+        """Run the way down, then remove the row."""
+        assert migration.down is not None
+        await session.renew()
+        for number, part in enumerate(self.statements(migration.down)):
+            try:
+                await session.execute(part.text)
+            except StatementFailed as error:
+                error.done = number
+                raise
+        await self.forget(session, Entry(migration.version, migration.name, "", "", "", State.DONE))
 
     def resumes(self, entry: Entry, migration: Migration) -> bool:
         """Whether the server refused a statement, and those before it are still the same."""
-        done = self.statements(migration)[: entry.statement_no]
+        done = self.statements(migration.up)[: entry.statement_no]
         unchanged = len(done) == entry.statement_no and self._hash(done) == entry.statements_hash
         return entry.state is State.FAILED and unchanged
 
     async def apply(self, session: ClickHouseSession, migration: Migration, entry: Entry | None) -> bool:
         """Apply a file from its first statement that is not known to have succeeded."""
-        parts = self.statements(migration)
+        parts = self.statements(migration.up)
         record = _Record(self, session, migration, entry)
         await session.renew()
         for number in range(entry.statement_no if entry else 0, len(parts)):
@@ -110,8 +148,8 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
         """Return the two statements an operator chooses between."""
         row = f"WHERE version = {clickhouse_text(entry.version)}"
         return (
-            f"ALTER TABLE {self.table} DELETE {row}",
-            f"ALTER TABLE {self.table} UPDATE state = 'done' {row}",
+            f"ALTER TABLE {self.quoted} DELETE {row}",
+            f"ALTER TABLE {self.quoted} UPDATE state = 'done' {row}",
         )
 
     @property
@@ -120,7 +158,7 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
         return "async_insert = 0" + (", insert_quorum = 'auto'" if self._cluster else "")
 
     @property
-    def table(self) -> str:
+    def quoted(self) -> str:
         """The quoted name of the table."""
         return ".".join(clickhouse_name(part) for part in (self.schema, self.name) if part)
 
@@ -129,7 +167,7 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     def _query_id(self, migration: Migration, number: int, part: Statement) -> str:
         """Return the name of one statement, the same for whoever runs it: two at once are refused by the server."""
-        text = "\0".join((self.table, migration.version, str(number), part.text))
+        text = "\0".join((self.quoted, migration.version, str(number), part.text))
         return f"startupctl-{migration.version}-{number + 1}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -156,9 +194,7 @@ class _Record:
             "error": error,
             "revision": self._revision,
         }
-        values = ", ".join(str(value) if isinstance(value, int) else clickhouse_text(value) for value in row.values())
-        sql = f"INSERT INTO {self._ledger.table} ({', '.join(row)}) SETTINGS {self._ledger.durable} VALUES ({values})"  # noqa: S608  (quoted)
-        await end_if_cancelled(self._session.execute(sql), _wait, PATIENCE)
+        await self._ledger.write(self._session, row)
 
 
 async def _wait() -> None:

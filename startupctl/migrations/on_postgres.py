@@ -15,16 +15,16 @@ from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.errors import Mark, Problem
 from startupctl.migrations.files import bad_files
-from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State
+from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State, upsert
 from startupctl.migrations.lexer_postgres import POSTGRES, statements
+from startupctl.migrations.steps import How, Step
 from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from startupctl.databases.session import Reader, Row
-    from startupctl.migrations.files import Migration
-    from startupctl.migrations.lexer import Statement
+    from startupctl.migrations.script import Migration, Script
 
 LOCK_TIMEOUT = "5s"  # a waiting ALTER TABLE stalls everybody who comes behind it
 LOCK_TRIES = 8
@@ -116,9 +116,37 @@ class PostgresLedger(Ledger[PostgresSession]):
     def _table(self) -> str:
         return ".".join(quote_name(part) for part in (self.schema, self.name) if part)
 
-    def statements(self, migration: Migration) -> list[Statement]:
-        """Cut a file into its statements."""
-        return statements(migration.up)
+    async def columns(self, reader: Reader, table: str) -> list[str]:
+        """Return the columns of a table; without a schema it is found by the search path."""
+        quoted = ".".join(map(quote_name, table.split(".")))
+        rows = await reader.rows(_PLACE.format(schema="current_schema()", table=quote_text(quoted)))
+        return [column for _, column in rows if column]
+
+    async def record(self, session: PostgresSession, entries: Sequence[Entry]) -> None:
+        """Write rows as they are given, all of them or none."""
+        if entries:
+            await session.execute("; ".join(upsert(self._table, entry, "clock_timestamp()") for entry in entries))
+
+    async def forget(self, session: PostgresSession, entry: Entry) -> None:
+        """Remove one row."""
+        await session.execute(f"DELETE FROM {self._table} WHERE version = {quote_text(entry.version)}")  # noqa: S608  (quoted)
+
+    def steps(self, script: Script) -> list[Step]:
+        """Send a file whole."""
+        parts = statements(script.text) if script.parts is None else script.parts
+        return [Step(tuple(parts), How.FILE if script.transaction else How.ALONE)]
+
+    async def revert(self, session: PostgresSession, migration: Migration) -> None:
+        """Run the way down and remove the row, in one transaction."""
+        assert migration.down is not None
+        row = f"WHERE version = {quote_text(migration.version)}"
+        try:
+            await session.execute(f"{RESET} BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; {session.unlimited}")
+            await session.execute(migration.down.text)
+            await session.execute(f"RESET SESSION AUTHORIZATION; RESET ROLE; DELETE FROM {self._table} {row}; COMMIT")  # noqa: S608  (quoted)
+        except BaseException:
+            await session.roll_back()
+            raise
 
     async def _create_in(self, session: PostgresSession, schema: str) -> None:
         if self.schema and not await session.rows(f"SELECT 1 FROM pg_namespace WHERE nspname = {quote_text(schema)}"):  # noqa: S608  (quoted)
@@ -129,7 +157,7 @@ class PostgresLedger(Ledger[PostgresSession]):
         """Apply one file; while it only waits for a lock on a table it gives way and tries again."""
         del entry
         work = _Work(session, self._table, self.values(migration, State.RUNNING))
-        if not migration.transaction:
+        if not migration.up.transaction:
             return await work.outside(migration)
         for _ in range(LOCK_TRIES - 1):
             try:
@@ -160,7 +188,7 @@ class _Work:
             if not await self._own(f"{RESET} {begin}; {self._insert}"):
                 await session.roll_back()
                 return False
-            await session.execute(migration.up)
+            await session.execute(migration.up.text)
             return self._require_row(migration, await self._own(f"{self._finish}; COMMIT"))
         except BaseException:
             await session.roll_back()
@@ -176,7 +204,7 @@ class _Work:
         if not await self._own(f"{RESET} SET lock_timeout = 0; SET statement_timeout = 0; {self._insert}"):
             return False
         try:
-            await session.execute(migration.up)
+            await session.execute(migration.up.text)
         except StatementFailed as error:
             if not error.lost:
                 await session.roll_back()

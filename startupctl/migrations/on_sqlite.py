@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 from startupctl.databases.session import StatementFailed
 from startupctl.databases.sqlite import SqliteSession
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State
+from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State, upsert
 from startupctl.migrations.lexer_sqlite import SQLITE, statements
+from startupctl.migrations.steps import How, Step
 from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from startupctl.databases.session import Reader
-    from startupctl.migrations.files import Migration
     from startupctl.migrations.lexer import Statement
+    from startupctl.migrations.script import Migration, Script
 
 NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 _TABLE = f"""
@@ -36,9 +39,7 @@ class SqliteLedger(Ledger[SqliteSession]):
 
     async def read(self, reader: Reader) -> list[Entry]:
         """Return all rows, the oldest first."""
-        columns = [
-            row[1] or "" for row in await reader.rows(f"PRAGMA {self._prefix}table_info({quote_name(self.name)})")
-        ]
+        columns = await self.columns(reader, self.table)
         if not columns:
             return []
         self.require_own(columns, self._table)
@@ -49,19 +50,49 @@ class SqliteLedger(Ledger[SqliteSession]):
         """Create the table unless it is there."""
         await session.execute(_TABLE.format(table=self._table))
 
-    def statements(self, migration: Migration) -> list[Statement]:
-        """Cut a file into its statements."""
-        return statements(migration.up)
+    async def columns(self, reader: Reader, table: str) -> list[str]:
+        """Return the columns of a table."""
+        schema, _, name = table.rpartition(".")
+        prefix = f"{quote_name(schema)}." if schema else ""
+        return [row[1] or "" for row in await reader.rows(f"PRAGMA {prefix}table_info({quote_name(name)})")]
+
+    async def record(self, session: SqliteSession, entries: Sequence[Entry]) -> None:
+        """Write rows as they are given."""
+        for entry in entries:
+            await session.execute(upsert(self._table, entry, NOW))
+
+    async def forget(self, session: SqliteSession, entry: Entry) -> None:
+        """Remove one row."""
+        await session.execute(f"DELETE FROM {self._table} WHERE version = {quote_text(entry.version)}")  # noqa: S608  (quoted)
+
+    def steps(self, script: Script) -> list[Step]:
+        """Send a file statement by statement, in one transaction unless it asks for none."""
+        parts = statements(script.text) if script.parts is None else script.parts
+        return [Step(tuple(parts), How.FILE if script.transaction else How.ALONE)]
 
     async def apply(self, session: SqliteSession, migration: Migration, entry: Entry | None) -> bool:
         """Apply one file."""
         del entry
-        parts = self.statements(migration)
-        if not migration.transaction:
+        parts = self.statements(migration.up)
+        if not migration.up.transaction:
             return await self._outside(session, migration, parts)
         _refuse_transactions(parts)
         try:
             return await self._inside(session, migration, parts)
+        except BaseException:
+            await session.roll_back()
+            raise
+
+    async def revert(self, session: SqliteSession, migration: Migration) -> None:
+        """Run the way down and remove the row, in one transaction."""
+        assert migration.down is not None
+        parts = self.statements(migration.down)
+        _refuse_transactions(parts)
+        await session.execute("BEGIN IMMEDIATE")
+        try:
+            await _run(session, parts)
+            await session.execute(f"DELETE FROM {self._table} WHERE version = {quote_text(migration.version)}")  # noqa: S608  (quoted)
+            await session.execute("COMMIT")
         except BaseException:
             await session.roll_back()
             raise
@@ -71,7 +102,7 @@ class SqliteLedger(Ledger[SqliteSession]):
         row = f"WHERE version = {quote_text(entry.version)}"
         return f"DELETE FROM {self._table} {row}", f"UPDATE {self._table} SET state = 'done', finished_at = {NOW} {row}"  # noqa: S608  (quoted)
 
-    async def _inside(self, session: SqliteSession, migration: Migration, parts: list[Statement]) -> bool:
+    async def _inside(self, session: SqliteSession, migration: Migration, parts: Sequence[Statement]) -> bool:
         await session.execute("BEGIN IMMEDIATE")
         if not await self._begun(session, migration):
             await session.execute("ROLLBACK")
@@ -81,7 +112,7 @@ class SqliteLedger(Ledger[SqliteSession]):
         await session.execute("COMMIT")
         return True
 
-    async def _outside(self, session: SqliteSession, migration: Migration, parts: list[Statement]) -> bool:
+    async def _outside(self, session: SqliteSession, migration: Migration, parts: Sequence[Statement]) -> bool:
         if not await self._begun(session, migration):
             return False
         try:
@@ -105,15 +136,11 @@ class SqliteLedger(Ledger[SqliteSession]):
         return f"UPDATE {self._table} SET {values}, finished_at = {NOW} WHERE version = {quote_text(migration.version)}"  # noqa: S608  (quoted)
 
     @property
-    def _prefix(self) -> str:
-        return f"{quote_name(self.schema)}." if self.schema else ""
-
-    @property
     def _table(self) -> str:
-        return self._prefix + quote_name(self.name)
+        return ".".join(quote_name(part) for part in (self.schema, self.name) if part)
 
 
-async def _run(session: SqliteSession, parts: list[Statement]) -> None:
+async def _run(session: SqliteSession, parts: Sequence[Statement]) -> None:
     for number, part in enumerate(parts):
         try:
             await session.execute(part.text)
@@ -122,7 +149,7 @@ async def _run(session: SqliteSession, parts: list[Statement]) -> None:
             raise
 
 
-def _refuse_transactions(parts: list[Statement]) -> None:
+def _refuse_transactions(parts: Sequence[Statement]) -> None:
     """Raise StatementFailed when a file ends the transaction it is applied in."""
     for number, part in enumerate(parts):
         word = _TRANSACTION_WORD.match(part.text)

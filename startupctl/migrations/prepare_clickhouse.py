@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,14 @@ from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
 from startupctl.migrations.on_clickhouse import ClickHouseLedger
-from startupctl.migrations.runner import check_migrations, rehearse, survey, upgrade
+from startupctl.migrations.runner import check_migrations, migrate, rehearse
+from startupctl.migrations.site import Site
 from startupctl.quoting import clickhouse_name
 from startupctl.threads import in_thread
 from startupctl.wire.clickhouse import ClickHouseError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from startupctl.check import Facts, Held, Run
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from startupctl.databases.session import Reader
     from startupctl.migrations.keys import MigrationKeys
     from startupctl.wire.clickhouse import ClickHouseServer
+
+    Locking = Callable[[Sequence[int]], AbstractAsyncContextManager[Held]]
 
 DATABASE_EXISTS = "82"
 NO_LENDER = {
@@ -58,7 +62,7 @@ class ClickHousePreparation:
             return await self._rehearse(run)
         if isinstance(self.place, EmbeddedEngine) and self.place.folder:
             return await self._alone(run, Path(self.place.folder))
-        return await self._prepare(run, _borrowed(run, self.migrations.lock if self.migrations else ""))
+        return await self._prepare(run, lambda _: _borrowed(run, self.migrations.lock if self.migrations else ""))
 
     async def look(self, run: Run, reader: Reader) -> Facts:
         """Return where the migrations stand; raises Unhealthy, MIG001 when some are pending."""
@@ -74,9 +78,9 @@ class ClickHousePreparation:
         await in_thread(folder.parent.mkdir, parents=True, exist_ok=True)
         with run.unhurried():
             async with file_lock(folder, run, patience) as held:
-                return await self._prepare(run, nullcontext(held))
+                return await self._prepare(run, lambda _: nullcontext(held))
 
-    async def _prepare(self, run: Run, lock: AbstractAsyncContextManager[Held]) -> Facts:
+    async def _prepare(self, run: Run, lock: Locking) -> Facts:
         try:
             return {"created": False, **await self._upgrade(run, lock)}
         except ClickHouseError as error:
@@ -86,15 +90,33 @@ class ClickHousePreparation:
         run.note(created=created)
         return {"created": created, **await self._upgrade(run, lock)}
 
-    async def _upgrade(self, run: Run, lock: AbstractAsyncContextManager[Held]) -> Facts:
+    async def _upgrade(self, run: Run, lock: Locking) -> Facts:
         """Apply what is pending; without migrations only see that the database opens."""
+        if self.migrations:
+            return await migrate(run, replace(self.site(run), lock=lock))
         async with self.reader(run) as reader:
-            if not self.migrations:
-                await reader.rows("SELECT 1")
-                return {}
-            ledger = self._ledger(self.migrations)
-            standing = await survey(run, self.migrations, ledger, reader)
-        return await upgrade(run, self.migrations, ledger, standing, lock=lock, session=self._session(run))
+            await reader.rows("SELECT 1")
+        return {}
+
+    def site(self, run: Run) -> Site[ClickHouseSession]:
+        """Return where the migrations go; there must be some."""
+        keys = self.migrations
+        assert keys is not None
+
+        def lock(_: Sequence[int]) -> AbstractAsyncContextManager[Held]:
+            if isinstance(self.place, EmbeddedEngine) and self.place.folder:
+                from startupctl.migrations.lock_file import file_lock
+
+                return file_lock(Path(self.place.folder), run, keys.lock_timeout)
+            return _borrowed(run, keys.lock)
+
+        return Site(
+            keys=keys,
+            ledger=self._ledger(keys),
+            reader=partial(self.reader, run),
+            lock=lock,
+            session=partial(self._session, run),
+        )
 
     async def _create(self, run: Run, engine: str) -> bool:
         """Create the database; without a cluster the answer tells whether somebody was faster."""
@@ -126,7 +148,7 @@ class ClickHousePreparation:
     async def _would_apply(self, run: Run, reader: Reader | None) -> Facts:
         if not self.migrations:
             return {}
-        return await rehearse(run, self.migrations, self._ledger(self.migrations), reader)
+        return await rehearse(run, self.site(run), reader)
 
     def _ledger(self, keys: MigrationKeys) -> ClickHouseLedger:
         return ClickHouseLedger(keys.table, self.cluster)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from startupctl.check import Mode, Unhealthy
@@ -15,12 +16,13 @@ from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT, DEFAULT_TABLE
 from startupctl.migrations.ledger import this_process
 from startupctl.migrations.on_postgres import PostgresLedger
-from startupctl.migrations.runner import check_migrations, rehearse, survey, upgrade
+from startupctl.migrations.runner import check_migrations, migrate, rehearse
+from startupctl.migrations.site import Site
 from startupctl.wire.pg import open_session
 from startupctl.wire.pg_messages import PgError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from startupctl.check import Facts, Run
     from startupctl.databases.postgres import PostgresSession
@@ -78,45 +80,43 @@ class PostgresPreparation:
             return {}
         return await check_migrations(run, self.migrations, PostgresLedger(self.migrations.table), session)
 
-    @asynccontextmanager
-    async def lend_lock(self, run: Run) -> AsyncIterator[HeldLock]:
-        """Hold the migration lock of this database for a component that borrows it."""
-        async with open_session(self.direct, run) as session:
-            met = self.direct.proven(encrypted=bool(session.tls))
-        async with self._lock(run, met) as held:
-            yield held
+    def site(self, run: Run) -> Site[PostgresSession]:
+        """Return where the migrations go; there must be some."""
+        assert self.migrations is not None
+        return Site(
+            keys=self.migrations,
+            ledger=PostgresLedger(self.migrations.table),
+            reader=lambda: open_session(self.place, run),
+            lock=partial(self.lend_lock, run),
+            session=partial(_beside_lock, self.direct, run),
+        )
 
     @asynccontextmanager
-    async def _lock(self, run: Run, place: PgTarget) -> AsyncIterator[HeldLock]:
+    async def lend_lock(self, run: Run, also: Sequence[int] = ()) -> AsyncIterator[HeldLock]:
+        """Hold the migration lock of this database, and other tools' locks beside it."""
         from startupctl.migrations.lock_postgres import lock_key, postgres_lock
 
         keys = self.migrations
         ledger = PostgresLedger(keys.table if keys else DEFAULT_TABLE)
         patience = keys.lock_timeout if keys else DEFAULT_LOCK_TIMEOUT
-        async with driver_session(place, run) as session:
+        async with driver_session(self.direct, run) as session:
             key = lock_key(await ledger.schema_of(session), ledger.name)
-            async with postgres_lock(session, key, run, patience) as held:
+            async with postgres_lock(session, (key, *also), run, patience) as held:
                 yield held
 
     async def _upgrade(self, run: Run) -> Facts:
         """Apply what is pending; without migrations only see that the database opens."""
-        async with open_session(self.place, run) as session:
-            if not self.migrations:
-                return {}
-            ledger = PostgresLedger(self.migrations.table)
-            standing = await survey(run, self.migrations, ledger, session)
-            met = self.direct.proven(encrypted=bool(session.tls) and self.direct == self.place)
-        return await upgrade(
-            run, self.migrations, ledger, standing, lock=self._lock(run, met), session=_beside_lock(met, run)
-        )
+        if self.migrations:
+            return await migrate(run, self.site(run))
+        async with open_session(self.place, run):
+            return {}
 
     async def _create(self, run: Run, keys: CreateKeys) -> bool:
         from startupctl.databases.postgres_creation import create_database
 
         async with AsyncExitStack() as stack:
-            session, place = await self._maintenance(stack, run)
-            met = place.proven(encrypted=bool(session.tls))
-        async with driver_session(met, run) as driver:
+            _, place = await self._maintenance(stack, run)
+        async with driver_session(place, run) as driver:
             return await create_database(driver, self.place.database, keys)
 
     async def _maintenance(self, stack: AsyncExitStack, run: Run) -> tuple[Session, PgTarget]:
@@ -150,7 +150,7 @@ class PostgresPreparation:
         if not self.migrations:
             return {}
         ledger = PostgresLedger(self.migrations.table)
-        facts = await rehearse(run, self.migrations, ledger, session)
+        facts = await rehearse(run, self.site(run), session)
         if facts["would_apply"]:
             await self._require_way(run, ledger, session)
         return facts
@@ -195,18 +195,17 @@ async def _beside_lock(place: PgTarget, run: Run) -> AsyncIterator[PostgresSessi
 
 @asynccontextmanager
 async def driver_session(place: PgTarget, run: Run) -> AsyncIterator[PostgresSession]:
-    """Connect by psycopg; raises StatementFailed, or what the speaker finds: psycopg does not tell why it was refused."""
+    """Connect by the speaker, then by psycopg as the speaker got in; raises what the speaker finds, and StatementFailed.
+
+    psycopg does not tell why it was refused, and must not fall back to what was not proven.
+    """
     from startupctl.databases.postgres import connected
 
+    hurried = replace(run, deadline=time.monotonic() + run.connect_timeout)
+    async with open_session(place, hurried) as session:
+        met = place.proven(encrypted=bool(session.tls))
     host, _, process = this_process().rpartition(":")
     name = f"startupctl:{host[:HOST_SHOWN]}:{process}"
-    async with AsyncExitStack() as stack:
-        try:
-            opening = connected(place.parameters(), connect_timeout=run.connect_timeout, application_name=name)
-            session = await stack.enter_async_context(opening)
-        except StatementFailed:
-            hurried = replace(run, deadline=time.monotonic() + run.connect_timeout)
-            async with open_session(place, hurried):
-                pass
-            raise
-        yield session
+    opening = connected(met.parameters(), connect_timeout=run.connect_timeout, application_name=name)
+    async with opening as driver:
+        yield driver

@@ -5,18 +5,21 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from startupctl.databases.sqlite import opened
 from startupctl.migrations.lock_file import file_lock
 from startupctl.migrations.on_sqlite import SqliteLedger
-from startupctl.migrations.runner import rehearse, survey, upgrade
+from startupctl.migrations.runner import migrate, rehearse
+from startupctl.migrations.site import Site
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from startupctl.check import Facts, Run
+    from startupctl.databases.sqlite import SqliteSession
     from startupctl.migrations.keys import MigrationKeys
 
 
@@ -33,36 +36,29 @@ class SqlitePreparation:
         created = self.create and await in_thread(_create, self.path)
         if created:
             run.note(created=True)
-        return {"created": created, **await self._upgrade(run)}
+        return {"created": created, **(await migrate(run, self.site(run)) if self.migrations else {})}
 
     async def rehearse(self, run: Run) -> Facts:
         """Say what would be done; raises OSError when the file could not be created."""
         if await in_thread(self.path.exists):
             async with opened(self.path, mode="ro") as session:
-                plan = await rehearse(run, self.migrations, self._ledger, session) if self.migrations else {}
+                plan = await rehearse(run, self.site(run), session) if self.migrations else {}
             return {"created": False, "would_create": False, **plan}
         await in_thread(_require_room, self.path)
-        plan = await rehearse(run, self.migrations, self._ledger, None) if self.migrations else {}
+        plan = await rehearse(run, self.site(run), None) if self.migrations else {}
         return {"created": False, "would_create": True, **plan}
 
-    async def _upgrade(self, run: Run) -> Facts:
-        if not self.migrations:
-            return {}
-        async with opened(self.path, mode="ro") as session:
-            standing = await survey(run, self.migrations, self._ledger, session)
-        return await upgrade(
-            run,
-            self.migrations,
-            self._ledger,
-            standing,
-            lock=file_lock(self.path, run, self.migrations.lock_timeout),
-            session=opened(self.path, mode="rw"),
-        )
-
-    @property
-    def _ledger(self) -> SqliteLedger:
+    def site(self, run: Run) -> Site[SqliteSession]:
+        """Return where the migrations go; there must be some."""
         assert self.migrations is not None
-        return SqliteLedger(self.migrations.table)
+        patience = self.migrations.lock_timeout
+        return Site(
+            keys=self.migrations,
+            ledger=SqliteLedger(self.migrations.table),
+            reader=partial(opened, self.path, mode="ro"),
+            lock=lambda _: file_lock(self.path, run, patience),
+            session=partial(opened, self.path, mode="rw"),
+        )
 
 
 def _create(path: Path) -> bool:

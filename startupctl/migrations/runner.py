@@ -14,13 +14,13 @@ from startupctl.migrations.standing import compare, require_fit, require_none_pe
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from startupctl.check import Facts, Held, Run
     from startupctl.databases.session import Reader, Session
-    from startupctl.migrations.files import Directory, Migration
+    from startupctl.migrations.files import Directory
     from startupctl.migrations.keys import MigrationKeys
     from startupctl.migrations.ledger import Entry, Ledger
+    from startupctl.migrations.script import Migration
+    from startupctl.migrations.site import Site
     from startupctl.migrations.standing import Standing
 
 S = TypeVar("S", bound="Session")
@@ -44,34 +44,28 @@ async def survey(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Rea
     return standing
 
 
-async def rehearse(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Reader | None) -> Facts:
+async def rehearse(run: Run, site: Site[Any], reader: Reader | None) -> Facts:
     """Say what would be applied; without a reader the database is not there yet, and all of it is pending."""
     if reader is None:
-        directory = await in_thread(read_directory, keys.folder(run), keys.format)
-        standing = compare(directory, [], ledger.lexicon)
+        directory = await in_thread(read_directory, site.keys.folder(run), site.keys.format)
+        standing = compare(directory, [], site.ledger.lexicon)
     else:
-        standing = await survey(run, keys, ledger, reader)
+        standing = await survey(run, site.keys, site.ledger, reader)
     return {**standing.facts(), "would_apply": [migration.name for migration in standing.pending]}
 
 
-async def upgrade(
-    run: Run,
-    keys: MigrationKeys,
-    ledger: Ledger[S],
-    standing: Standing,
-    *,
-    lock: AbstractAsyncContextManager[Held],
-    session: AbstractAsyncContextManager[S],
-) -> Facts:
-    """Apply what a survey without the lock found pending; lock and session are entered only for that.
+async def migrate(run: Run, site: Site[Any]) -> Facts:
+    """Apply what is pending; lock and session are entered only when a look without them finds something.
 
     Raises Unhealthy: what `survey` raises, MIG002, MIG003, LCK001, LCK002.
     """
+    async with site.reader() as reader:
+        standing = await survey(run, site.keys, site.ledger, reader)
     if not standing.pending:
         return {**standing.facts(), **NO_LOCK}
     with run.unhurried():
-        async with lock as held, session as opened:
-            return await _Upgrade(run, keys, ledger, opened, held).conduct(standing.directory)
+        async with site.lock(()) as held, site.session() as session:
+            return await _Upgrade(run, site.keys, site.ledger, session, held).conduct(standing.directory)
 
 
 class _Upgrade(Generic[S]):
@@ -100,7 +94,7 @@ class _Upgrade(Generic[S]):
         """Raise Unhealthy (MIG003) when a file was left half-applied: nobody else can be at it now."""
         for migration, entry in standing.begun:
             if not self._ledger.resumes(entry, migration):
-                total = len(self._ledger.statements(migration))
+                total = len(self._ledger.statements(migration.up))
                 diagnosis = half_applied(migration, entry, self._ledger.ways_out(entry), total)
                 raise Unhealthy(diagnosis, {**standing.facts(), **self._lock_facts})
 
@@ -119,7 +113,8 @@ class _Upgrade(Generic[S]):
             raise self._unhealthy(standing, migration, late) from error
 
     def _unhealthy(self, standing: Standing, migration: Migration, error: StatementFailed) -> Unhealthy:
-        diagnosis = failure_diagnosis(migration, error, self._ledger.statements(migration), self._applied)
+        parts = self._ledger.statements(migration.up)
+        diagnosis = failure_diagnosis(migration.up, error, parts, self._applied, migration.format)
         left = len(standing.pending) - len(self._applied)
         return Unhealthy(diagnosis, {**standing.facts(self._applied, pending=left), **self._lock_facts})
 

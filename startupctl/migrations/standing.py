@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from startupctl.check import Facts, Run
-    from startupctl.migrations.files import Directory, Migration
+    from startupctl.migrations.files import Directory
     from startupctl.migrations.ledger import Entry
     from startupctl.migrations.lexer import Lexicon
+    from startupctl.migrations.script import Migration
 
 
 @dataclass(frozen=True, slots=True)

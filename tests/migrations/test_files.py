@@ -47,14 +47,14 @@ def test_markers_make_it_dbmate(write):
     found = read_directory(write({"20260101_a.sql": UP, "001_b.sql": UP}), "auto")
     assert format_name(found.format) == "dbmate"
     assert [one.version for one in found.migrations] == ["001", "20260101"]
-    assert found.migrations[0].up == "-- migrate:up\nSELECT 1;\n"
+    assert found.migrations[0].up.text == "-- migrate:up\nSELECT 1;\n"
 
 
 def test_lines_are_those_of_the_file_in_several_blocks(write):
     text = "-- head\n\n-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2;\n-- migrate:up transaction:false\nSELECT 3;\n-- migrate:down\n"
     [found] = read_directory(write({"1.sql": text}), "auto").migrations
-    assert [number for number, line in enumerate(found.up.split("\n"), 1) if line.startswith("SELECT")] == [4, 8]
-    assert found.transaction is False
+    assert [number for number, line in enumerate(found.up.text.split("\n"), 1) if line.startswith("SELECT")] == [4, 8]
+    assert found.up.transaction is False
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_lines_are_those_of_the_file_in_several_blocks(write):
 )
 def test_the_options_of_a_marker_decide_about_the_transaction(write, text, outside):
     [found] = read_directory(write({"1.sql": text}), "dbmate").migrations
-    assert found.transaction is not outside
+    assert found.up.transaction is not outside
 
 
 def test_a_numbered_file_may_ask_to_run_outside_of_a_transaction(write):
     files = {"1.sql": "-- transaction:false\nVACUUM;", "2.sql": "-- no transaction:false here\nSELECT 1;"}
-    assert [one.transaction for one in read_directory(write(files), "auto").migrations] == [False, True]
+    assert [one.up.transaction for one in read_directory(write(files), "auto").migrations] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_numbered_file_may_ask_to_run_outside_of_a_transaction(write):
         ({"1_a.sql": UP, "users.sql": UP}, "users.sql: is no name of a migration"),
         ({"1_a.sql": UP, "1_b.sql": UP}, "1_b.sql: has version 1, as `1_a.sql` has"),
         ({"1_a.sql": "SELECT 1;\nSELECT '\0';"}, "1_a.sql:2:1: holds a NUL character"),
-        ({}, "holds no `.sql` file"),
+        ({}, "holds no migration"),
     ],
 )
 def test_what_cannot_be_read_is_told_by_file_and_line(write, files, problem):
@@ -132,7 +132,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text(write):
     folder = write({})
     (folder / "1_a.sql").write_bytes(b"\xef\xbb\xbfSELECT 1;")
     [found] = read_directory(folder, "auto").migrations
-    assert found.up == "SELECT 1;"
+    assert found.up.text == "SELECT 1;"
 
 
 def test_two_layouts_have_one_content_hash_and_two_file_hashes(write):

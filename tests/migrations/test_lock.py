@@ -38,14 +38,14 @@ async def test_whoever_waits_says_who_holds_it_and_takes_it_when_it_is_free(sess
         taken, freed = asyncio.Event(), asyncio.Event()
 
         async def hold():
-            async with postgres_lock(first, KEY, run, 60):
+            async with postgres_lock(first, (KEY,), run, 60):
                 taken.set()
                 await freed.wait()
 
         holder = asyncio.create_task(hold())
         await taken.wait()
         asyncio.get_running_loop().call_later(0.4, freed.set)
-        async with postgres_lock(second, KEY, run, 60) as held:
+        async with postgres_lock(second, (KEY,), run, 60) as held:
             assert held.label == "postgres advisory"
             assert held.waited > 0.2
             await held.ensure()
@@ -58,7 +58,7 @@ async def test_whoever_waits_says_who_holds_it_and_takes_it_when_it_is_free(sess
 @pytest.mark.anyio
 async def test_the_holder_leaves_no_snapshot_and_a_waiter_no_transaction(session, run, postgres, fresh_database):
     async with session() as first, session(name="waiter") as second:
-        async with postgres_lock(first, KEY, run, 60):
+        async with postgres_lock(first, (KEY,), run, 60):
             waiter = asyncio.create_task(anything_under(second, run))
             await asyncio.sleep(0.3)
             seen = postgres.sql(
@@ -70,15 +70,15 @@ async def test_the_holder_leaves_no_snapshot_and_a_waiter_no_transaction(session
 
 
 async def anything_under(session, run):
-    async with postgres_lock(session, KEY, run, 60):
+    async with postgres_lock(session, (KEY,), run, 60):
         pass
 
 
 @pytest.mark.anyio
 async def test_a_holder_without_a_sign_of_life_ends_the_patience(session, run):
-    async with session() as first, session() as second, postgres_lock(first, KEY, run, 60):
+    async with session() as first, session() as second, postgres_lock(first, (KEY,), run, 60):
         with pytest.raises(Unhealthy) as caught:
-            async with postgres_lock(second, KEY, run, 0.5):
+            async with postgres_lock(second, (KEY,), run, 0.5):
                 pytest.fail("two hold the lock")
     found = caught.value.diagnosis
     assert (found.code.code, found.failure) == ("LCK001", FailureClass.CONTENTION)
@@ -89,7 +89,7 @@ async def test_a_holder_without_a_sign_of_life_ends_the_patience(session, run):
 async def test_a_holder_that_shows_life_is_waited_for(session, run, monkeypatch):
     monkeypatch.setattr(locks, "BEAT", 0.1)
     async with session() as first, session() as second:
-        async with postgres_lock(first, KEY, run, 60):
+        async with postgres_lock(first, (KEY,), run, 60):
             waiter = asyncio.create_task(anything_under_patience(second, run, 0.6))
             await asyncio.sleep(1.5)
             assert not waiter.done()
@@ -97,13 +97,13 @@ async def test_a_holder_that_shows_life_is_waited_for(session, run, monkeypatch)
 
 
 async def anything_under_patience(session, run, patience):
-    async with postgres_lock(session, KEY, run, patience):
+    async with postgres_lock(session, (KEY,), run, patience):
         pass
 
 
 @pytest.mark.anyio
 async def test_a_lock_whose_connection_broke_is_lost(session, run, postgres, fresh_database):
-    async with session() as first, postgres_lock(first, KEY, run, 60) as held:
+    async with session() as first, postgres_lock(first, (KEY,), run, 60) as held:
         postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{fresh_database}'")
         with pytest.raises(Unhealthy) as caught:
             await held.ensure()
@@ -116,11 +116,11 @@ async def test_a_lock_whose_connection_broke_is_lost(session, run, postgres, fre
 async def test_two_holders_are_kept_apart_by_a_transaction_pooler_too(session, run, pgbouncer, postgres):
     pooler = pgbouncer(postgres, pool_size=4)
     async with session(pooler) as first, session(pooler) as second:
-        async with postgres_lock(first, KEY, run, 60):
+        async with postgres_lock(first, (KEY,), run, 60):
             with pytest.raises(Unhealthy):
-                async with postgres_lock(second, KEY, run, 0.3):
+                async with postgres_lock(second, (KEY,), run, 0.3):
                     pytest.fail("two hold the lock")
-        async with postgres_lock(second, KEY, run, 60):
+        async with postgres_lock(second, (KEY,), run, 60):
             pass
 
 
@@ -128,7 +128,7 @@ async def test_two_holders_are_kept_apart_by_a_transaction_pooler_too(session, r
 async def test_an_idle_timeout_of_the_server_does_not_take_the_lock(session, run, postgres, fresh_database):
     postgres.sql(f"ALTER DATABASE {fresh_database} SET idle_in_transaction_session_timeout = '200ms'")
     postgres.sql(f"ALTER DATABASE {fresh_database} SET transaction_timeout = '400ms'")
-    async with session() as first, postgres_lock(first, KEY, run, 60) as held:
+    async with session() as first, postgres_lock(first, (KEY,), run, 60) as held:
         await asyncio.sleep(0.8)
         await held.ensure()
 

@@ -8,10 +8,10 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from startupctl.errors import Problem
-    from startupctl.migrations.files import Migration, Source
+    from startupctl.migrations.folder import Folder
+    from startupctl.migrations.script import Migration
 
 AUTO = "auto"
 
@@ -27,11 +27,11 @@ class Format(Protocol):
     RANK: int
     APPLIES_LATE: bool
 
-    def recognises(self, sources: Sequence[Source]) -> bool:
+    def recognises(self, folder: Folder) -> bool:
         """Whether the files look like this format."""
 
-    def read(self, source: Source, problems: list[Problem]) -> Migration | None:
-        """Read one file; what is wrong with it is added to `problems`."""
+    def read(self, folder: Folder) -> Iterator[Migration]:
+        """Yield the migrations in any order; what is wrong with a file is added to the folder's problems."""
 
     def order(self, migration: Migration) -> Any:
         """Return the key that sorts migrations into the order they are applied in."""
@@ -55,9 +55,9 @@ def find_format(name: str) -> Format:
     return found
 
 
-def choose_format(wanted: str, sources: Sequence[Source]) -> Format:
+def choose_format(wanted: str, folder: Folder) -> Format:
     """Return the wanted format; for `auto` the one that recognises the files, numbered files being the last resort."""
     if wanted != AUTO:
         return find_format(wanted)
     formats = sorted((find_format(name) for name in format_names()), key=lambda one: one.RANK, reverse=True)
-    return next((one for one in formats if one.recognises(sources)), formats[-1])
+    return next((one for one in formats if one.recognises(folder)), formats[-1])

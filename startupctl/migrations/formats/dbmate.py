@@ -11,12 +11,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from startupctl.errors import Mark, Problem
-from startupctl.migrations.files import Migration
+from startupctl.migrations.script import Migration, Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from startupctl.migrations.files import Source
+    from startupctl.migrations.folder import Folder, Source
 
 RANK = 10
 APPLIES_LATE = True
@@ -40,9 +40,9 @@ class _Block:
     line: int
 
 
-def recognises(sources: Sequence[Source]) -> bool:
+def recognises(folder: Folder) -> bool:
     """Whether a file has one of the markers."""
-    return any(_MARKER.search(source.text) for source in sources)
+    return any(_MARKER.search(source.text) for source in folder.sources(folder.top))
 
 
 def order(migration: Migration) -> str:
@@ -50,25 +50,16 @@ def order(migration: Migration) -> str:
     return migration.name
 
 
-def read(source: Source, problems: list[Problem]) -> Migration | None:
-    """Read one file; several blocks of one direction are taken together, in their order."""
-    numbered = _NAME.fullmatch(source.path.name)
-    blocks = list(_blocks(source.text))
-    found = list(_mistakes(source, blocks, named=bool(numbered)))
-    problems += found
-    if found or not numbered:
-        return None
-    return Migration(
-        version=numbered[1],
-        name=source.path.name,
-        path=source.path,
-        format="dbmate",
-        up=_up(blocks),
-        raw=source.raw,
-        transaction=not any(
-            "transaction:false" in block.options.split() for block in blocks if block.direction == "up"
-        ),
-    )
+def read(folder: Folder) -> Iterator[Migration]:
+    """Read every file; several blocks of one direction are taken together, in their order."""
+    for source in folder.sources(folder.top):
+        numbered = _NAME.fullmatch(source.name)
+        blocks = list(_blocks(source.text))
+        found = list(_mistakes(source, blocks, named=bool(numbered)))
+        folder.problems += found
+        if not found and numbered:
+            up, down = (_script(source, blocks, direction) for direction in ("up", "down"))
+            yield Migration(numbered[1], source.name, "dbmate", source.raw, up, down)
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -78,10 +69,13 @@ def _blocks(text: str) -> Iterator[_Block]:
         yield _Block(marker[1], marker[2] or "", text[begin:end], text.count("\n", 0, begin) + 1)
 
 
-def _up(blocks: Sequence[_Block]) -> str:
-    """Join the blocks of the way up; empty lines stand for all else, so that line numbers are the file's."""
-    parts = [block.text if block.direction == "up" else "\n" * block.text.count("\n") for block in blocks]
-    return "\n" * (blocks[0].line - 1) + "".join(parts).rstrip("\n") + "\n"
+def _script(source: Source, blocks: Sequence[_Block], direction: str) -> Script:
+    """Join the blocks of one direction; empty lines stand for all else, so that line numbers are the file's."""
+    mine = [block for block in blocks if block.direction == direction]
+    parts = [block.text if block in mine else "\n" * block.text.count("\n") for block in blocks]
+    text = "\n" * (blocks[0].line - 1) + "".join(parts).rstrip("\n") + "\n"
+    outside = any("transaction:false" in block.options.split() for block in mine)
+    return Script(source.path, text, transaction=not outside)
 
 
 def _mistakes(source: Source, blocks: Sequence[_Block], *, named: bool) -> Iterator[Problem]:

@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from startupctl.errors import Mark, Problem
-from startupctl.migrations.files import Migration
+from startupctl.migrations.script import Migration, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from startupctl.migrations.files import Source
+    from startupctl.migrations.folder import Folder, Source
 
 RANK = 0
 APPLIES_LATE = False
@@ -22,9 +22,9 @@ _FOREIGN = re.compile(r"^--[ \t]*(migrate:(?:up|down)|\+goose|migrator:(?:up|dow
 _OUTSIDE = re.compile(r"^--[ \t]*transaction:false[ \t]*\r?$", re.MULTILINE)
 
 
-def recognises(sources: Sequence[Source]) -> bool:
+def recognises(folder: Folder) -> bool:
     """Whether a file has a number: everything that no other format claims is read here."""
-    return any(_NAME.fullmatch(source.path.name) for source in sources)
+    return any(map(_NAME.fullmatch, folder.top))
 
 
 def order(migration: Migration) -> int:
@@ -32,12 +32,19 @@ def order(migration: Migration) -> int:
     return int(migration.version)
 
 
-def read(source: Source, problems: list[Problem]) -> Migration | None:
-    """Read one file; a line `-- transaction:false` keeps it out of a transaction.
+def read(folder: Folder) -> Iterator[Migration]:
+    """Read every file; a line `-- transaction:false` keeps it out of a transaction.
 
     A file with the markers of a tool that also has a way down is refused: its down part would run too.
     """
-    name = source.path.name
+    for source in folder.sources(folder.top):
+        found = _read(source, folder.problems)
+        if found:
+            yield found
+
+
+def _read(source: Source, problems: list[Problem]) -> Migration | None:
+    name = source.name
     numbered = _NAME.fullmatch(name)
     foreign = _FOREIGN.search(source.text)
     if not numbered or _REVERSE.search(name):
@@ -52,9 +59,7 @@ def read(source: Source, problems: list[Problem]) -> Migration | None:
     return Migration(
         version=str(int(numbered[1])),
         name=name,
-        path=source.path,
         format="plain",
-        up=source.text,
         raw=source.raw,
-        transaction=not _OUTSIDE.search(source.text),
+        up=Script(source.path, source.text, transaction=not _OUTSIDE.search(source.text)),
     )
