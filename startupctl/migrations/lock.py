@@ -25,11 +25,15 @@ ANSWER = 30.0  # seconds a sign of life may take
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock: `name` is `host:pid` where it is known; `silent` seconds since its last sign of life, if known."""
+    """Who holds a lock: `name` is `host:pid` where it is known; `silent` seconds since its last sign of life, if known.
+
+    `ending` is how a person ends it from outside, as a statement or a command, where there is such a way.
+    """
 
     name: str
     since: str = ""
     silent: float | None = None
+    ending: str = ""
 
     def __str__(self) -> str:
         """Return the holder in words."""

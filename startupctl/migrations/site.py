@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from startupctl.check import Held, Run
     from startupctl.databases.session import Reader, Session
     from startupctl.migrations.keys import MigrationKeys
     from startupctl.migrations.ledger import Ledger
+    from startupctl.migrations.lock import Holder
 
 S = TypeVar("S", bound="Session")
 
@@ -23,7 +24,9 @@ class Site(Generic[S]):
 
     `reader` opens what asks and changes nothing, without a driver where there is a speaker. `lock` holds the migration
     lock, and beside it the locks of other tools by their keys. `session` opens what changes something; it is
-    entered with the lock held.
+    entered with the lock held. `holder` says who holds the lock now, None where nobody can be asked. `unlock` removes
+    what this holder left behind, unless it is no longer its own, and says whether it did; None where a lock ends with
+    its process.
     """
 
     keys: MigrationKeys
@@ -31,6 +34,8 @@ class Site(Generic[S]):
     reader: Callable[[], AbstractAsyncContextManager[Reader]]
     lock: Callable[[Sequence[int]], AbstractAsyncContextManager[Held]]
     session: Callable[[], AbstractAsyncContextManager[S]]
+    holder: Callable[[], Awaitable[Holder | None]] | None = None
+    unlock: Callable[[Holder], Awaitable[bool]] | None = None
 
 
 @runtime_checkable
