@@ -87,11 +87,15 @@ def require_fit(standing: Standing, policy: OutOfOrder) -> None:
     for migration, entry in standing.drifted[:1]:
         facts = {"file": str(migration.path), "since": entry.finished_at or entry.started_at}
         raise Unhealthy(Diagnosis(codes.DRIFT, facts), standing.facts())
-    automatic = policy is OutOfOrder.AUTO and standing.directory.format.APPLIES_LATE
-    if standing.late and policy is not OutOfOrder.APPLY and not automatic:
+    if standing.late and not applies_late(standing.directory, policy):
         newer = standing.applied[-1][0].name
         facts = {"file": str(standing.late[0].path), "newer": newer}
         raise Unhealthy(Diagnosis(codes.OUT_OF_ORDER, facts), standing.facts())
+
+
+def applies_late(directory: Directory, policy: OutOfOrder) -> bool:
+    """Whether a pending file that is older than an applied one is applied."""
+    return policy is OutOfOrder.APPLY or (policy is OutOfOrder.AUTO and directory.format.APPLIES_LATE)
 
 
 def warn_of_others(standing: Standing, run: Run) -> None:
