@@ -1,4 +1,4 @@
-"""The vocabulary of the manifest: durations, sizes, ports, priorities, secrets.
+"""The vocabulary of the manifest: durations, sizes, ports, the words of a program, priorities, secrets.
 
 The type of a field decides what a scalar means, never its looks; a message about a value that may
 hold a secret never repeats it.
@@ -85,6 +85,7 @@ Bytes = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "description": "a size: 512MiB, 2GB; a bare number is bytes"}),
 ]
 Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
+Argv = Annotated[list[Annotated[str, Field(pattern=r"^[^\x00]*$")]], Field(min_length=1)]
 
 
 class Priority(IntEnum):

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from startupctl.check import Unhealthy
 from startupctl.diagnosis import FailureClass
-from startupctl.kinds.command import KEPT, Command
+from startupctl.kinds.command import Command
+from startupctl.processes import KEPT
 from support import make_run
 
 
