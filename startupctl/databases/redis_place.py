@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.addresses import Endpoint
 from startupctl.fields import Secret
+from startupctl.wire.tls_keys import file_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from startupctl.addresses import Url
 
@@ -19,8 +21,22 @@ ENCRYPTED = frozenset({"rediss", "valkeys"})
 SOCKET = frozenset({"unix", "redis+unix", "valkey+unix", "redis+socket"})
 
 
+class TlsFiles(NamedTuple):
+    """What the server's certificate is checked against, and our own; the files can be opened."""
+
+    verify: bool = True
+    check_name: bool = True
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
 class Place(NamedTuple):
-    """A server, the credentials and the database; `tls_options` are those of the URL, by redis-py's names."""
+    """A server, the credentials and the database.
+
+    `tls_options` are those of the URL, by redis-py's names; `files` are what became of them and of the
+    component's own keys.
+    """
 
     endpoint: Endpoint
     tls: bool = False
@@ -28,6 +44,18 @@ class Place(NamedTuple):
     password: Secret | None = None
     database: int = 0
     tls_options: Mapping[str, str] = MappingProxyType({})
+    files: TlsFiles = TlsFiles()
+
+    def in_folder(self, folder: Path, *, verify: bool, **files: Path | None) -> Place:
+        """Return the place with paths that can be opened; `files`, as TlsFiles names them, win over those of the URL."""
+        in_url = self.tls_options
+        named = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
+        found = TlsFiles(
+            verify=verify and in_url.get("ssl_cert_reqs", "").lower().removeprefix("cert_") != "none",
+            check_name=in_url.get("ssl_check_hostname", "").lower() not in ("false", "0", "no"),
+            **{name: file_in(folder, files.get(name) or in_url.get(option)) for name, option in named.items()},
+        )
+        return self._replace(files=found)
 
 
 def place_in(url: Url) -> Place:

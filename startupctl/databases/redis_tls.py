@@ -1,4 +1,4 @@
-"""TLS towards a Redis or Valkey server: its context, and why a server closes or stays silent."""
+"""TLS towards a Redis or Valkey server: why a server closes or stays silent."""
 
 from __future__ import annotations
 
@@ -9,34 +9,12 @@ from typing import TYPE_CHECKING
 from startupctl.failures import ConnectionBroken, NotThisProtocol
 from startupctl.wire.resp import RedisError, Resp
 from startupctl.wire.stream import Stream
-from startupctl.wire.tls import client_context
-from startupctl.wire.tls_keys import file_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from startupctl.addresses import Endpoint
     from startupctl.check import Run
-    from startupctl.databases.redis_place import Place
 
 LISTEN = 1.0  # seconds
-
-
-def context_for(
-    place: Place, folder: Path, *, verify: bool, ca_file: Path | None, cert_file: Path | None, key_file: Path | None
-) -> ssl.SSLContext:
-    """Return the context of a component; its own files win over those of the URL. Raises LocalTlsFile."""
-    in_url = place.tls_options
-    files = {
-        "ca_file": ca_file or in_url.get("ssl_ca_certs"),
-        "cert_file": cert_file or in_url.get("ssl_certfile"),
-        "key_file": key_file or in_url.get("ssl_keyfile"),
-    }
-    return client_context(
-        verify=verify and in_url.get("ssl_cert_reqs", "").lower().removeprefix("cert_") != "none",
-        check_name=in_url.get("ssl_check_hostname", "").lower() not in ("false", "0", "no"),
-        **{name: file_in(folder, file) for name, file in files.items()},
-    )
 
 
 async def speaks_plain(endpoint: Endpoint, run: Run) -> bool:

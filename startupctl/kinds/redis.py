@@ -2,56 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
-import textwrap
-from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from startupctl import network_codes
 from startupctl.addresses import Endpoint, Url
 from startupctl.check import Check, Facts, Unhealthy
 from startupctl.databases import redis_signals as signals
+from startupctl.databases.redis_bootstrap_codes import BOOTSTRAP_CODES
+from startupctl.databases.redis_diagnosis import explain, facts_of, seen
+from startupctl.databases.redis_keys import BootstrapKeys, RedisExpect
 from startupctl.databases.redis_place import PORT, Place, place_in
-from startupctl.databases.redis_state import ASKED, State, read_state, slots_served
-from startupctl.databases.redis_tls import context_for, late_alert, speaks_plain
-from startupctl.diagnosis import Code, Diagnosis, FailureClass, Phase
-from startupctl.failures import ConnectionBroken, NotThisProtocol
+from startupctl.databases.redis_reader import RedisReader, open_reader
+from startupctl.databases.redis_state import State, slots_served
+from startupctl.diagnosis import Code, Diagnosis, FailureClass
 from startupctl.fields import Port, Secret
-from startupctl.keys import Keys, without_empty
-from startupctl.threads import in_thread
-from startupctl.versions import VersionField
-from startupctl.wire.resp import RedisError, Resp, log_in
-from startupctl.wire.stream import Stream, speaks_tls
+from startupctl.keys import without_empty
 from startupctl.wire.tls_keys import CaFile, CertFile, KeyFile, Verify
 
 if TYPE_CHECKING:
-    import ssl
+    from contextlib import AbstractAsyncContextManager
 
-    from startupctl.check import Run
-
-MAX_SAID = 200  # characters kept of an error answer; protected mode explains itself in 900
-
-Role = Annotated[
-    Literal["master", "replica"],
-    BeforeValidator(lambda value: {"primary": "master", "slave": "replica"}.get(value, value)),
-]
-
-
-class RedisExpect(Keys):
-    """What the server must be."""
-
-    version: VersionField | None = Field(default=None, description="a constraint on the server's own version: `>=7.2`")
-    role: Role | None = Field(default=None, description="`master` (also `primary`) or `replica`")
+    from startupctl.check import Held, Run
+    from startupctl.migrations.prepare_redis import RedisPreparation
 
 
 class Redis(Check):
     """A Redis or Valkey server is reached, takes the credentials, has the database and answers."""
 
     database: ClassVar[bool] = True
-    codes: ClassVar[tuple[Code, ...]] = signals.CODES
+    lock_strength: ClassVar[int] = 1
+    codes: ClassVar[tuple[Code, ...]] = (*signals.CODES, *BOOTSTRAP_CODES)
 
     url: Url | None = Field(
         default=None, description="redis://user:password@host:6379/0; rediss, valkey, valkeys and unix too"
@@ -66,6 +48,7 @@ class Redis(Check):
     cert_file: CertFile = None
     key_file: KeyFile = None
     verify: Verify = True
+    bootstrap: BootstrapKeys | None = Field(default=None, description="what `init-db` makes where it is missing")
     expect: RedisExpect = RedisExpect()
 
     _without_empty = model_validator(mode="before")(without_empty)
@@ -82,7 +65,7 @@ class Redis(Check):
 
     @property
     def place(self) -> Place:
-        """Where the server is and who asks."""
+        """Where the server is and who asks; files of TLS are as written."""
         if self.url:
             return place_in(self.url)
         return Place(Endpoint(self.host or "", self.port), self.tls, self.user, self.password, self.db)
@@ -95,89 +78,42 @@ class Redis(Check):
 
     async def check(self, run: Run) -> Facts:
         """Authenticate, select, PING; then hold what the server says of itself against `expect`."""
-        async with Stream.open(self.place.endpoint, run) as stream:
-            context = await self._encrypt(stream, run) if self.place.tls else None
-            try:
-                return (await self._greet(stream, run)).facts
-            except ConnectionBroken as error:
-                reason = await self._reason(error, context, run)
-                if reason:
-                    raise reason from error
-                raise
+        async with open_reader(self._place_in(run), run) as reader:
+            await self._usable(reader, run)
+            self._as_expected(reader.state)
+            pending = await self._preparation(run).look(reader) if self.bootstrap else {}
+            return {**reader.state.facts, **pending}
+
+    async def prepare(self, run: Run) -> Facts:
+        """Make the streams, groups, functions and keys of `bootstrap` that are missing."""
+        return await self._preparation(run).carry_out(run) if self.bootstrap else {}
+
+    def lock(self, run: Run) -> AbstractAsyncContextManager[Held]:
+        """Lend a lease in this database; it ends by itself when its holder crashes."""
+        return self._preparation(run).lend_lock(run)
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify error answers and answers that are no Redis'."""
-        if isinstance(error, RedisError):
-            return self._diagnosis(error, State())
-        if isinstance(error, NotThisProtocol):
-            return self._foreign(error)
-        return None
+        return explain(error, self.place)
 
-    async def _encrypt(self, stream: Stream, run: Run) -> ssl.SSLContext:
+    def _place_in(self, run: Run) -> Place:
         files = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
-        context = await in_thread(context_for, self.place, run.folder, verify=self.verify, **files)
-        try:
-            async with asyncio.timeout(run.left() / 2):
-                await stream.start_tls(context, stream.endpoint.host)
-        except TimeoutError as error:
-            if await speaks_plain(stream.endpoint, run):
-                raise Unhealthy(self._mixed_up(network_codes.TLS_NOT_TLS, "it answers PING in plain text")) from None
-            raise ConnectionBroken(stream.endpoint, Phase.TLS, error) from error
-        return context
+        return self.place.in_folder(run.folder, verify=self.verify, **files)
 
-    async def _reason(self, error: ConnectionBroken, context: ssl.SSLContext | None, run: Run) -> Exception | None:
-        """Return why a server closed without a word, when TLS is the reason."""
-        if error.received or not isinstance(error.cause, EOFError | ConnectionError):
-            return None
-        if context:
-            return await late_alert(error.endpoint, run, context)
-        if await speaks_tls(error.endpoint, run):
-            return Unhealthy(self._mixed_up(network_codes.TLS_REQUIRED, "a TLS handshake succeeds"))
-        return None
+    def _preparation(self, run: Run) -> RedisPreparation:
+        from startupctl.migrations.prepare_redis import RedisPreparation
 
-    async def _greet(self, stream: Stream, run: Run) -> State:
-        place, resp = self.place, Resp(stream)
-        commands = log_in(place.user, place.password.reveal() if place.password else None, place.database)
-        await resp.send(*commands, ("PING",), *ASKED)
-        for _ in commands:
-            await self._admitted(resp, stream, run)
-        stream.phase = Phase.QUERY
-        await self._ping(resp, run)
-        state = await read_state(resp)
-        await self._usable(resp, state, run)
-        self._as_expected(state)
-        return state
+        return RedisPreparation(self._place_in(run), run.folder, self.bootstrap or BootstrapKeys())
 
-    async def _admitted(self, resp: Resp, stream: Stream, run: Run) -> None:
-        stream.phase = Phase.AUTH
-        try:
-            await resp.answer()
-        except RedisError as error:
-            if not signals.password_unused(error):
-                raise
-            run.warn(signals.PASSWORD_UNUSED, endpoint=str(self.place.endpoint))
-
-    async def _ping(self, resp: Resp, run: Run) -> None:
-        try:
-            answer = await resp.answer()
-        except RedisError as error:
-            state = State()
-            with suppress(ConnectionBroken):  # a server that refuses connections closes after the error
-                state = await read_state(resp)
-            if error.word == "LOADING":
-                run.progress(f"loading: {state.progress}", state.percent, 100)
-            raise Unhealthy(self._diagnosis(error, state), state.facts) from error
-        if answer != "PONG":
-            raise NotThisProtocol(self.place.endpoint, "the Redis protocol", str(answer).encode())
-
-    async def _usable(self, resp: Resp, state: State, run: Run) -> None:
-        slots = await slots_served(resp) if state.clustered else None
+    async def _usable(self, reader: RedisReader, run: Run) -> None:
+        state = reader.state
+        slots = await slots_served(reader.resp) if state.clustered else None
         if slots is not None:
             raise Unhealthy(self._seen(signals.CLUSTER_DOWN, state, slots=slots), state.facts)
         if state.full and self.expect.role == "master":
             raise Unhealthy(self._seen(signals.OUT_OF_MEMORY, state), state.facts)
         if state.full:
-            run.warn(signals.OUT_OF_MEMORY, **self._facts(state))
+            run.warn(signals.OUT_OF_MEMORY, **facts_of(self.place, state))
 
     def _as_expected(self, state: State) -> None:
         expect = self.expect
@@ -200,41 +136,5 @@ class Redis(Check):
         facts = {"name": name, "expected": expected, "found": found}
         raise Unhealthy(self._seen(signals.EXPECTATION_FAILED, state, **facts), state.facts)
 
-    def _facts(self, state: State) -> dict[str, Any]:
-        return {
-            "endpoint": str(self.place.endpoint),
-            "user": self.place.user or "default",
-            "db": self.place.database,
-            "role": state.role or "replica",
-            "link": "up" if state.link_up else "down",
-            "master": state.master,
-            "progress": state.progress,
-            "used": state.number("used_memory"),
-            "limit": state.number("maxmemory"),
-            "policy": state.info.get("maxmemory_policy", "unknown"),
-            "slots": "not all",
-        }
-
     def _seen(self, code: Code, state: State, **facts: Any) -> Diagnosis:
-        return Diagnosis(code, self._facts(state) | facts, phase=Phase.QUERY)
-
-    def _diagnosis(self, error: RedisError, state: State) -> Diagnosis:
-        return Diagnosis(
-            signals.code_of(error),
-            self._facts(state) | {"command": error.command.lower()},
-            said=textwrap.shorten(error.text, MAX_SAID, placeholder=" ..."),  # between words: no half secrets
-            phase=Phase.AUTH if error.command in ("AUTH", "SELECT") else Phase.QUERY,
-            signal=error.word,
-            retry_after=state.next_look,
-        )
-
-    def _foreign(self, error: NotThisProtocol) -> Diagnosis:
-        if error.looks_like == "TLS":
-            return self._mixed_up(network_codes.TLS_REQUIRED, "it answers with a TLS alert")
-        facts = self._facts(State()) | {"looks_like": error.looks_like}
-        return Diagnosis(signals.NOT_REDIS, facts, phase=Phase.GREET)
-
-    def _mixed_up(self, code: Code, signal: str) -> Diagnosis:
-        turn = "on" if code is network_codes.TLS_REQUIRED else "off"
-        advice = f"turn TLS {turn}: `{'rediss' if turn == 'on' else 'redis'}://` in the URL, or the key `tls`"
-        return Diagnosis(code, self._facts(State()) | {"signal": signal}, phase=Phase.TLS, signal=signal, advice=advice)
+        return seen(code, self.place, state, **facts)
