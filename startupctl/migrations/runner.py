@@ -30,6 +30,10 @@ NO_LOCK = {"lock": "not needed", "lock_wait": 0.0}
 
 async def check_migrations(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Reader) -> Facts:
     """Look and change nothing; raises Unhealthy MIG008, MIG010, MIG007, MIG005, MIG006, and MIG001 when files are pending."""
+    if keys.tool:
+        from startupctl.migrations.delegated import check_by_tool
+
+        return await check_by_tool(run, keys)
     standing = await survey(run, keys, ledger, reader)
     require_none_pending(standing)
     return standing.facts()
@@ -46,6 +50,10 @@ async def survey(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Rea
 
 async def rehearse(run: Run, site: Site[Any], reader: Reader | None) -> Facts:
     """Say what would be applied; without a reader the database is not there yet, and all of it is pending."""
+    if site.keys.tool:
+        from startupctl.migrations.delegated import rehearse_by_tool
+
+        return await rehearse_by_tool(run, site.keys, there=reader is not None)
     if reader is None:
         directory = await in_thread(read_directory, site.keys.folder(run), site.keys.format)
         standing = compare(directory, [], site.ledger.lexicon)
@@ -59,6 +67,10 @@ async def migrate(run: Run, site: Site[Any]) -> Facts:
 
     Raises Unhealthy: what `survey` raises, MIG002, MIG003, LCK001, LCK002.
     """
+    if site.keys.tool:
+        from startupctl.migrations.delegated import migrate_by_tool
+
+        return await migrate_by_tool(run, site)
     async with site.reader() as reader:
         standing = await survey(run, site.keys, site.ledger, reader)
     if not standing.pending:
