@@ -49,8 +49,8 @@ DRIFT = Code(
     "drift",
     P,
     "`{file}` differs from what was applied at {since}",
-    "An applied migration was edited. Comments and white space do not count.",
-    "restore the file and put the change into a new migration",
+    "An applied migration was edited, or another set of migrations with a file of this name uses the same table.",
+    "restore the file and put the change into a new migration; two sets need a `migrations.table` each",
 )
 OUT_OF_ORDER = Code(
     "MIG006",
@@ -76,13 +76,21 @@ BAD_FILE = Code(
     "A migration cannot be read, so none is applied.",
     "{cure}",
 )
+FOREIGN_DIRTY = Code(
+    "MIG009",
+    "foreign-dirty",
+    P,
+    "{tool} left `{file}` (version {version}) half-applied: its table {table} says {state}",
+    "A migration of {tool} failed, or its process ended in the middle. What of it is in the database is not known.",
+    "{cure}; then run `startupctl init-db` again",
+)
 CANNOT_ADOPT = Code(
     "MIG010",
     "cannot-adopt",
     P,
-    "the table {table} exists and is no ledger of startupctl",
-    "`migrations.table` names a table that another tool or the application owns.",
-    "give `migrations.table` another name",
+    "{what}",
+    "What is applied cannot be told from the tables of this database, so nothing was migrated.",
+    "{cure}",
 )
 REWORDED = Code(
     "MIG011",
@@ -104,8 +112,8 @@ LOCK_LOST = Code(
     "LCK002",
     "lock-lost",
     T,
-    "the connection that held the migration lock broke: {said}",
-    "The server was restarted, or something on the way closed the connection.",
+    "the migration lock was lost: {said}",
+    "The server was restarted, something on the way closed the connection, or a lease ended before it was prolonged.",
     "nothing was run after it; `startupctl init-db` goes on where it stopped",
 )
 LOCK_UNSAFE = Code(
