@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -40,9 +40,7 @@ def _known_format(value: str) -> str:
 
 
 _FORMATS = WithJsonSchema({"type": "string", "enum": [AUTO, *format_names()]})
-
-
-_ONE_WAY = {"oneOf": [{"required": ["dir"]}, {"required": ["tool"]}]}
+_ONE_WAY: dict[str, Any] = {"oneOf": [{"required": ["dir"]}, {"required": ["tool"]}]}
 _WITH_TOOL = frozenset({"tool", "url", "lock", "lock_timeout", "timeout"})
 
 
