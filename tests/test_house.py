@@ -126,9 +126,9 @@ def test_every_code_of_a_kind_is_in_the_catalogue():
 @cache
 def command_words():
     """Map every command, as `migrate up`, to its flags."""
-    from startupctl.cli.app import _group
+    from startupctl.cli.app import _program
 
-    return dict(walk_commands(_group(), ()))
+    return dict(walk_commands(_program(), ()))
 
 
 def walk_commands(command, path):

@@ -17,23 +17,25 @@ from startupctl.errors import Problem, ProblemsFound
 from startupctl.verdict import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
 
 PROGRAM = "startupctl"
 HELP = "Says when a service may start, and why not: databases created, migrated and checked, by one manifest."
 
 
 class CommandFolder(dict[str, Any]):
-    """The commands by name: one module of `startupctl.commands` each, imported on first use."""
+    """The commands by name: a module of the package each, or a package for a group of them, imported on first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, package: ModuleType) -> None:
         """List the folder; nothing is imported."""
-        super().__init__({module.name.replace("_", "-"): None for module in iter_modules(commands.__path__)})
+        super().__init__({module.name.replace("_", "-"): None for module in iter_modules(package.__path__)})
+        self._package = package.__name__
 
     def __getitem__(self, name: str) -> Any:
         """Return the command; raises KeyError when there is no such module."""
         if super().__getitem__(name) is None:
-            self[name] = _load(name)
+            self[name] = _load(name, import_module(f"{self._package}.{name.replace('-', '_')}"))
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -41,10 +43,21 @@ class CommandFolder(dict[str, Any]):
         return self[name] if name in self else default  # noqa: SIM401  (that is what is defined here)
 
 
+class CommandGroup(TyperGroup):
+    """A group that shows its help when no command is given."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the group itself; leaves with the code of a mistake when there are none."""
+        if not args:
+            sys.stderr.write(ctx.get_help() + "\n")
+            raise typer.Exit(Exit.USAGE)
+        return super().parse_args(ctx, args)
+
+
 def run_cli(arguments: Sequence[str]) -> int:
     """Run one command line; return its exit code (2 for mistakes of the user, 70 for ours)."""
     try:
-        return _group().main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False) or 0
+        return _program().main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False) or 0
     except (typer.Exit, typer.Abort) as leaving:
         return getattr(leaving, "exit_code", Exit.FAILED)
     except TyperException as error:
@@ -64,17 +77,23 @@ def print_version(wanted: bool) -> None:  # noqa: FBT001  (typer calls it with t
         raise typer.Exit
 
 
-def _group() -> Any:
-    app = typer.Typer(name=PROGRAM, help=HELP, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
-    app.callback()(_callback)
+def _program() -> Any:
+    return _group(PROGRAM, commands, _callback, help=HELP)
+
+
+def _group(name: str, package: ModuleType, callback: Callable[..., Any], **more: Any) -> Any:
+    app = typer.Typer(name=name, cls=CommandGroup, add_completion=False, rich_markup_mode=None, **more)
+    app.callback()(callback)
     group = get_command(app)
-    assert isinstance(group, TyperGroup)  # an app with a callback is one
-    group.commands = CommandFolder()
+    assert isinstance(group, CommandGroup)  # an app with a callback is one
+    group.commands = CommandFolder(package)
     return group
 
 
-def _load(name: str) -> Any:
-    function = import_module(f"{commands.__name__}.{name.replace('-', '_')}").command
+def _load(name: str, module: ModuleType) -> Any:
+    function = module.command
+    if hasattr(module, "__path__"):
+        return _group(name, module, function)
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name, context_settings=getattr(function, "context_settings", None))(function)
     return get_command(single)

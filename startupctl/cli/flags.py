@@ -26,6 +26,16 @@ def option(*names: str, help: str, **more: Any) -> Any:  # noqa: A002  (typer's 
     return Option(*names, help=help, envvar=own, show_default=False, **more)
 
 
+Timeout = Annotated[
+    str | None, option("--timeout", "-t", help="Time for each selected component, as 30s", metavar="DURATION")
+]
+Deadline = Annotated[str | None, option("--deadline", help="Time for the whole run, as 5m", metavar="DURATION")]
+MaxRetries = Annotated[
+    str | None, option("--max-retries", help="Backed-off retries after the first attempt", metavar="N")
+]
+DbTimeout = Annotated[str | None, option("--db-timeout", help="Time for each database component", metavar="DURATION")]
+
+
 @dataclass(frozen=True, slots=True)
 class ManifestFlags:
     """Which manifest is read."""
@@ -51,18 +61,10 @@ class SelectFlags:
 class RunFlags:
     """How the components are tried and when it counts as failed."""
 
-    timeout: Annotated[
-        str | None, option("--timeout", "-t", help="Time for each selected component, as 30s", metavar="DURATION")
-    ] = None
-    deadline: Annotated[str | None, option("--deadline", help="Time for the whole run, as 5m", metavar="DURATION")] = (
-        None
-    )
-    max_retries: Annotated[
-        str | None, option("--max-retries", help="Backed-off retries after the first attempt", metavar="N")
-    ] = None
-    db_timeout: Annotated[
-        str | None, option("--db-timeout", help="Time for each database component", metavar="DURATION")
-    ] = None
+    timeout: Timeout = None
+    deadline: Deadline = None
+    max_retries: MaxRetries = None
+    db_timeout: DbTimeout = None
     fail_on: Annotated[
         str | None, option("--fail-on", help="Effective priorities at or above make the run FAILED", metavar="PRIORITY")
     ] = None

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from shutil import get_terminal_size
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from startupctl import reports
@@ -16,12 +17,15 @@ from startupctl.errors import PlanError, Problem
 from startupctl.reports.text import encodable, takes_color, takes_symbols
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from startupctl.outcome import Report
 
+    Renderers = Mapping[str, Callable[..., str]]
+
 FOR_PEOPLE = ("table", "plain")
 FILE_WIDTH = 100  # columns of a table that no terminal limits
+NO_RENDERERS: Renderers = MappingProxyType({})
 
 
 class Output(NamedTuple):
@@ -31,23 +35,21 @@ class Output(NamedTuple):
     path: Path | None = None
     to_stderr: bool = False
 
-    def write(self, report: Report, *, color: bool) -> None:
-        """Render the report and write it; raises OSError when it cannot be written."""
+    def write(self, report: Report, *, color: bool, own: Renderers = NO_RENDERERS) -> None:
+        """Render the report, by `own` where it has the format, and write it; raises OSError when it cannot be written."""
+        render = own.get(self.format) or _renderer(self.format)
         if self.path is not None:
-            _replace_file(self.path, self._render(report, width=FILE_WIDTH, color=False, ascii_only=False))
+            _replace_file(self.path, self._render(render, report, width=FILE_WIDTH, color=False, ascii_only=False))
             return
         stream = sys.stderr if self.to_stderr else sys.stdout
         width = get_terminal_size().columns if stream.isatty() else FILE_WIDTH
-        text = self._render(
-            report, width=width, color=color and takes_color(stream), ascii_only=not takes_symbols(stream)
-        )
-        stream.write(encodable(text, stream))
+        looks = {"width": width, "color": color and takes_color(stream), "ascii_only": not takes_symbols(stream)}
+        stream.write(encodable(self._render(render, report, **looks), stream))
         stream.flush()
 
-    def _render(self, report: Report, **looks: Any) -> str:
+    def _render(self, render: Callable[..., str], report: Report, **looks: Any) -> str:
         """Render; only formats for a screen are told how it looks."""
-        text: str = _renderer(self.format)(report, **(looks if self.format == "table" else {}))
-        return text
+        return render(report, **(looks if self.format == "table" else {}))
 
 
 def parse_outputs(given: Sequence[str], *, terminal: bool) -> list[Output]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, redirect_stdout
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from startupctl.cli.listening import Listeners, open_listeners
-from startupctl.cli.outputs import Output, drop_stdout, parse_outputs
+from startupctl.cli.outputs import NO_RENDERERS, Output, drop_stdout, parse_outputs
 from startupctl.engine import Options, Stop, run_plan
 from startupctl.manifest import load_manifest
 from startupctl.outcome import Verdict
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from startupctl.check import Mode
     from startupctl.cli.flags import ManifestFlags, OutputFlags, RunFlags, SelectFlags
+    from startupctl.cli.outputs import Renderers
     from startupctl.model import Manifest
     from startupctl.outcome import Report
     from startupctl.plan import Plan
@@ -54,7 +55,6 @@ def execute(job: Job, manifest: ManifestFlags, select: SelectFlags, how: RunFlag
     outputs = parse_outputs(output.output or (), terminal=sys.stdout.isatty())
     loaded = read_manifest(manifest, how)
     plan = make_plan(loaded, read_selection(job.names, select, databases=job.databases), moment=job.command)
-    redactor = Redactor([*loaded.secrets, *environment_secrets(os.environ)])
     options = Options(
         command=job.command,
         mode=job.mode,
@@ -62,20 +62,46 @@ def execute(job: Job, manifest: ManifestFlags, select: SelectFlags, how: RunFlag
         allow_pending=job.allow_pending,
         await_init=job.await_init,
         allow_degraded=loaded.origins[DEGRADED_ALLOWED].value if how.allow_degraded is None else how.allow_degraded,
-        redactor=redactor,
     )
+    report = carry_out(plan, options, output, quiet=job.healthcheck)
+    if job.healthcheck:
+        return _healthcheck(report)
+    return write_report(report, outputs, output)
+
+
+def carry_out(plan: Plan, options: Options, output: OutputFlags, *, quiet: bool = False) -> Report:
+    """Run a plan under signal handlers, with the listeners that the flags ask for; return its report."""
+    manifest = plan.manifest
+    options = options._replace(redactor=Redactor([*manifest.secrets, *environment_secrets(os.environ)]))
     logging.lastResort = None  # what libraries log is not cleaned of secrets; our own log is `startupctl.logs`
     gc.freeze()  # what was imported stays
     gc.enable()
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(sys.stderr))  # a function of the user that prints must not spoil a document
-        listeners = open_listeners(output, plan, quiet=output.quiet or job.healthcheck)
+        listeners = open_listeners(output, plan, quiet=output.quiet or quiet)
         stack.callback(listeners.close)
         report = asyncio.run(_under_signals(plan, options, listeners))
     sys.stderr.writelines(f"{tamed(shown_indented(line))}\n" for line in report.bug.splitlines())
-    if job.healthcheck:
-        return _healthcheck(report)
-    return _write(report, _due(outputs, output, report), color=not output.no_color)
+    return report
+
+
+def write_report(report: Report, outputs: Sequence[Output], flags: OutputFlags, own: Renderers = NO_RENDERERS) -> int:
+    """Write the outputs that are due and return the exit code; one that fails is said and never makes it better.
+
+    `own` are a command's renderers by format, in place of those of a report.
+    """
+    code = report.exit_code
+    for output in _due(outputs, flags, report):
+        try:
+            output.write(report, color=not flags.no_color, own=own)
+        except BrokenPipeError:
+            drop_stdout()
+        except OSError as error:
+            sys.stderr.write(
+                f"the {output.format} report was not written to `{output.path or 'stdout'}`: {error.strerror}\n"
+            )
+            code = code or Exit.FAILED
+    return code
 
 
 def read_manifest(files: ManifestFlags, how: RunFlags | None = None, *, resolve: bool = True) -> Manifest:
@@ -130,22 +156,6 @@ def _due(outputs: Sequence[Output], flags: OutputFlags, report: Report) -> Seque
     if flags.quiet and not flags.output:
         return [] if report.verdict is Verdict.READY else [one._replace(to_stderr=True) for one in outputs]
     return outputs
-
-
-def _write(report: Report, outputs: Sequence[Output], *, color: bool) -> int:
-    """Write every output; one that fails is said and never makes the exit code better."""
-    code = report.exit_code
-    for output in outputs:
-        try:
-            output.write(report, color=color)
-        except BrokenPipeError:
-            drop_stdout()
-        except OSError as error:
-            sys.stderr.write(
-                f"the {output.format} report was not written to `{output.path or 'stdout'}`: {error.strerror}\n"
-            )
-            code = code or Exit.FAILED
-    return code
 
 
 def _healthcheck(report: Report) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +21,8 @@ from startupctl.queries import QueryExpect, first_value
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from startupctl.check import Run
     from startupctl.databases.session import Reader
     from startupctl.migrations.prepare_sqlite import SqlitePreparation
@@ -48,12 +53,8 @@ class Sqlite(Check):
 
     async def check(self, run: Run) -> Facts:
         """Open the file read-only; it is never created here."""
-        from startupctl.databases.sqlite import opened
-
-        path = self._file(run)
-        await self._require_file(path)
-        async with opened(path, mode="ro") as session:
-            facts: Facts = {"size": (await in_thread(path.stat)).st_size}
+        async with self._reader(run) as session:
+            facts: Facts = {"size": (await in_thread(self._file(run).stat)).st_size}
             pending = await self._look(run, session)
             await self._as_expected(session)  # what is pending may be what it expects
             return {**facts, **pending}
@@ -67,7 +68,7 @@ class Sqlite(Check):
 
     def site(self, run: Run) -> Site[Any]:
         """Return where the migrations go; only with `migrations`."""
-        return self._preparation(run).site(run)
+        return replace(self._preparation(run).site(run), reader=partial(self._reader, run))
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify SQLite's result codes, and what the system says of the file."""
@@ -79,6 +80,15 @@ class Sqlite(Check):
             facts = {"path": path, "signal": f"errno {error.errno}"}
             return Diagnosis(codes.CANNOT_OPEN, facts, said=f"{error.filename}: {error.strerror}")
         return None
+
+    @asynccontextmanager
+    async def _reader(self, run: Run) -> AsyncIterator[Reader]:
+        from startupctl.databases.sqlite import opened
+
+        path = self._file(run)
+        await self._require_file(path)
+        async with opened(path, mode="ro") as session:
+            yield session
 
     def _preparation(self, run: Run) -> SqlitePreparation:
         from startupctl.migrations.prepare_sqlite import SqlitePreparation

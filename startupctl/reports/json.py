@@ -25,7 +25,7 @@ _SETTLED = tuple(status for status in Status if status.settled)
 
 def render(report: Report) -> str:
     """Return the document of a run; always valid JSON in ASCII, times in seconds to the millisecond."""
-    return _dump(
+    return dump(
         {
             "schema": "startupctl.report/1",
             "tool_version": __version__,
@@ -45,7 +45,7 @@ def render(report: Report) -> str:
 
 def problems(found: Iterable[Problem]) -> str:
     """Return the document of exit code 2; `file`, `line` and `column` are null where they are not known."""
-    return _dump({"schema": "startupctl.problems/1", "problems": [_problem(problem) for problem in found]})
+    return dump({"schema": "startupctl.problems/1", "problems": [_problem(problem) for problem in found]})
 
 
 def _summary(report: Report) -> dict[str, int]:
@@ -104,7 +104,8 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def _dump(document: dict[str, Any]) -> str:
+def dump(document: dict[str, Any]) -> str:
+    """Return a document as JSON in ASCII, ending with a line end."""
     # `##[` anywhere in a line is a command to GitHub runners; between quotes the bracket may be escaped
     return json.dumps(_plain(document), indent=2, allow_nan=False).replace("##[", "##\\u005b") + "\n"
 

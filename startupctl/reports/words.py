@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from startupctl.check import Facts
     from startupctl.diagnosis import Diagnosis
-    from startupctl.outcome import Outcome, Report
+    from startupctl.outcome import Outcome, Report, Warned
 
 HEADINGS = ("STATUS", "COMPONENT", "PRIORITY", "ATTEMPTS", "TIME", "DETAIL")
 _COUNTED = (Status.DEGRADED, Status.FAILED, Status.SKIPPED, Status.CANCELLED)
@@ -93,7 +93,9 @@ def _fact(name: str, value: Any) -> str:
             " ".join(f"{shown(str(part))} {shown(str(key))}" for key, part in counts if part) or "none"
         )
     if isinstance(value, list | tuple):
-        return f"{name} " + " ".join(shown(str(part)) for part in value)
+        return f"{name} " + (
+            str(len(value)) if isinstance(value[0], Mapping) else " ".join(shown(str(part)) for part in value)
+        )
     return f"{name} {round(value, 3) if isinstance(value, float) else shown(str(value))}"
 
 
@@ -107,7 +109,7 @@ def closing(report: Report) -> Iterator[Line]:
         yield Line(Role.CONSEQUENCE, 0, f"skipped because of {shown(name)}: {', '.join(skipped)}")
     for outcome in report.outcomes.values():
         for warned in outcome.warnings:
-            yield Line(Role.WARNING, 0, f"warning: {shown(outcome.name)}: {shown(warned.text)} [{warned.code}]")
+            yield Line(Role.WARNING, 0, warning_words(warned, outcome.name))
     if report.bug:
         yield Line(Role.BUG, 0, "this is a bug in startupctl, please report it with the traceback on stderr")
 
@@ -118,6 +120,11 @@ def verdict_words(report: Report) -> str:
     counts += [f"{number} {status.lower()}" for status in _COUNTED if (number := report.count(status))]
     ended = f", ended by {signal.Signals(report.signal).name}" if report.signal else ""
     return f"{report.verdict}: {', '.join(counts)} in {span(report.duration)}{ended}, exit {report.exit_code}"
+
+
+def warning_words(warned: Warned, name: str = "") -> str:
+    """Return a warning of a component in one line."""
+    return f"warning: {shown(name)}{': ' if name else ''}{shown(warned.text)} [{warned.code}]"
 
 
 def _consequences(report: Report) -> dict[str, list[str]]:

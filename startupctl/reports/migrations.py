@@ -1,0 +1,124 @@
+"""What `migrate` commands show when they succeeded: the table of all migrations, or what was changed, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from startupctl.reports.text import shown, span, tamed
+from startupctl.reports.words import facts_words, warning_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from startupctl.check import Facts
+    from startupctl.outcome import Outcome, Report
+
+HEADINGS = ("STATE", "VERSION", "NAME", "APPLIED", "TIME", "NOTE")
+_CHOICES = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 2, 5), (0, 2))
+_STYLES = {"applied": "green", "adopted": "green", "pending": "yellow"}
+_BAD = "bold red"
+# facts that are names of migrations, told one to a line
+_LISTED = ("applied", "reverted", "adopted", "would_apply", "would_revert", "would_adopt")
+
+
+def status_plain(report: Report) -> str:
+    """Return where the migrations of the only component of a report stand, as lines of text."""
+    rows = _rows(_outcome(report).facts)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, cells, [*widths[:-1], 0])).rstrip() for cells in rows]
+    return _text([*lines, "", *_below(_outcome(report))])
+
+
+def status_table(report: Report, *, width: int, color: bool, ascii_only: bool) -> str:
+    """Return the same for a terminal."""
+    from startupctl.reports.table import Columns, console, laid_out, printed, wrapped
+
+    outcome = _outcome(report)
+    styles = ["bold", *(_STYLES.get(one["state"], _BAD) for one in outcome.facts["migrations"])]
+    columns = Columns(_CHOICES, HEADINGS.index("NAME"), HEADINGS.index("NOTE"))
+    page = console(width, color=color)
+    table = laid_out(_rows(outcome.facts), styles, columns, width, ascii_only=ascii_only)
+    return printed([*table, *wrapped(["", *_below(outcome)], page, ascii_only=ascii_only)], page)
+
+
+def status_json(report: Report) -> str:
+    """Return the document `startupctl.migrations/1`."""
+    from startupctl.reports.json import dump
+
+    outcome = _outcome(report)
+    head = {"schema": "startupctl.migrations/1", "component": outcome.name, "target": outcome.target}
+    warnings = [warned._asdict() for warned in outcome.warnings]
+    return dump({**head, **outcome.facts, "warnings": warnings})
+
+
+def changes_plain(report: Report) -> str:
+    """Return what was changed, or would be, one line each, and the facts in one line."""
+    return _text(_changes(_outcome(report)))
+
+
+def changes_table(report: Report, *, width: int, color: bool, ascii_only: bool) -> str:
+    """Return the same for a terminal."""
+    from startupctl.reports.table import console, printed, wrapped
+
+    page = console(width, color=color)
+    return printed([*wrapped(_changes(_outcome(report)), page, ascii_only=ascii_only)], page)
+
+
+STATUS: Mapping[str, Callable[..., str]] = {"plain": status_plain, "table": status_table, "json": status_json}
+CHANGES: Mapping[str, Callable[..., str]] = {"plain": changes_plain, "table": changes_table}
+
+
+def _outcome(report: Report) -> Outcome:
+    [outcome] = report.outcomes.values()
+    return outcome
+
+
+def _text(lines: Sequence[str]) -> str:
+    return tamed("\n".join(lines)) + "\n"
+
+
+def _rows(facts: Facts) -> list[tuple[str, ...]]:
+    return [HEADINGS, *(tuple(map(shown, _cells(one))) for one in facts["migrations"])]
+
+
+def _cells(one: Mapping[str, Any]) -> Iterator[str]:
+    yield one["state"].replace("_", " ")
+    yield from (one["version"], one["name"])
+    yield one["applied_at"] or ""
+    yield "" if one["duration"] is None else span(one["duration"])
+    yield one["note"]
+
+
+def _below(outcome: Outcome) -> list[str]:
+    """Return what stands below the table: the counts, where it was looked, who is at it, warnings."""
+    facts = outcome.facts
+    counts = [f"{count} {state.replace('_', ' ')}" for state, count in facts["counts"].items() if count]
+    directory, table = shown(facts["directory"]), shown(facts["table"])
+    lines = [
+        f"{shown(outcome.name)} at {shown(outcome.target)}: {', '.join(counts)}",
+        f"format {facts['format']}, decided by {facts['format_from']} in {directory}, recorded in table {table}",
+    ]
+    if lock := facts["lock"]:
+        since = f" since {shown(lock['since'])}" if lock["since"] else ""
+        lines.append(f"the migration lock is held by {shown(lock['holder'])}{since}")
+    return [*lines, *map(warning_words, outcome.warnings)]
+
+
+def _changes(outcome: Outcome) -> list[str]:
+    facts = dict(outcome.facts)
+    counts = facts.get("migrations")
+    listed = {**facts, **(counts if isinstance(counts, Mapping) else {})}
+    lines = [
+        f"{key.replace('_', ' ')} {shown(str(name))}"
+        for key in _LISTED
+        if isinstance(listed.get(key), list)
+        for name in listed[key]
+    ]
+    lines += [_change(one) for one in facts.pop("changes", [])]
+    rest = {key: value for key, value in facts.items() if key not in _LISTED}
+    return [*lines, f"{shown(outcome.name)}: {facts_words(rest)}", *map(warning_words, outcome.warnings)]
+
+
+def _change(one: Mapping[str, Any]) -> str:
+    return f"{shown(one['name'])}: {shown(one['before'])} -> {shown(one['after'])}"
