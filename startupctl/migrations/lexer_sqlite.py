@@ -1,30 +1,34 @@
 """Cuts an SQLite file into statements.
 
-Quotes and comments are those of https://www.sqlite.org/lang_comment.html and lang_keywords.html.
+Words, quotes and comments are those of SQLite's src/tokenize.c, bodies of triggers those of src/complete.c.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
-from startupctl.migrations.lexer import Lexicon, Statement, cut_statements, doubled
+from startupctl.migrations.lexer import Lexicon, Statement, before_end, cut_statements, doubled, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-SQLITE = Lexicon((doubled("'"), doubled('"'), doubled("`"), r"\[[^\]]*\]"), nested=False)
+_LETTER = r"A-Za-z0-9_$\x80-\U0010ffff"
+
+SQLITE = Lexicon(
+    space=r"[ \t\n\r\f\ufeff]++",
+    word=rf"(?!\ufeff)[{_LETTER}]++",
+    quoted=("[xX]?+" + doubled("'"), doubled('"'), doubled("`"), r"\[[^\]]*+(?:\]|\Z)"),
+)
 
 
 def statements(sql: str) -> list[Statement]:
-    """Return the statements of a file, by SQLite's own word for where one is complete."""
-    return list(cut_statements(sql, SQLITE, _ends(sql)))
+    """Return the statements of a file; a `;` in the body of CREATE TRIGGER ends none."""
+    return list(cut_statements(sql, SQLITE, _body_of))
 
 
-def _ends(sql: str) -> Iterator[int]:
-    """Yield where a `;` ends a statement: inside of CREATE TRIGGER it does not."""
-    begin = 0
-    for token in SQLITE.tokens(sql):
-        if token.text == ";" and sqlite3.complete_statement(sql[begin : token.start + 1]):
-            yield token.start
-            begin = token.start + 1
+def _body_of(first: str) -> Callable[[str], bool] | None:
+    if first[:6].upper() != "CREATE":
+        return None
+    head = words(first, SQLITE, 3)
+    created = head[2:] if head[1:2] in (("TEMP",), ("TEMPORARY",)) else head[1:2]
+    return before_end if created == ("TRIGGER",) else None
