@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from startupctl.databases.session import Reader, Row, Session
+    from startupctl.migrations.history import Table
     from startupctl.migrations.lexer import Lexicon, Statement
     from startupctl.migrations.script import Migration, Script
     from startupctl.migrations.steps import Step
 
 S = TypeVar("S", bound="Session")
+
+NO_LEDGER = "exists and is no ledger of startupctl, another tool or the application owns it"
+OTHER_TABLE = "give `migrations.table` another name"
 
 COLUMNS = (
     "version",
@@ -155,6 +159,10 @@ class Ledger(ABC, Generic[S]):
         """Return the columns of a table, `name` or `schema.name`; none when there is no such table."""
 
     @abstractmethod
+    async def tables(self, reader: Reader, names: Sequence[str]) -> list[Table]:
+        """Return those of the tables that are there; a name is `name` or `schema.name`. Asks once."""
+
+    @abstractmethod
     def steps(self, script: Script) -> Sequence[Step]:
         """Return how the statements of a file are sent, in order."""
 
@@ -174,7 +182,7 @@ class Ledger(ABC, Generic[S]):
     def require_own(self, columns: Sequence[str], table: str) -> None:
         """Raise Unhealthy (MIG010) when a table that exists has not the columns of a ledger."""
         if not set(COLUMNS) <= set(columns):
-            raise Unhealthy(Diagnosis(CANNOT_ADOPT, {"table": table}))
+            raise Unhealthy(Diagnosis(CANNOT_ADOPT, {"what": f"the table {table} {NO_LEDGER}", "cure": OTHER_TABLE}))
 
     def values(self, migration: Migration, state: State) -> dict[str, str]:
         """Return the texts a new row begins with, by column."""

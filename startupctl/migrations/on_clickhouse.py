@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from startupctl.databases.session import Reader
+    from startupctl.migrations.history import Table
     from startupctl.migrations.lexer import Statement
     from startupctl.migrations.script import Migration, Script
 
@@ -78,6 +79,12 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
         database = clickhouse_text(schema) if schema else "currentDatabase()"
         where = f"database = {database} AND table = {clickhouse_text(name)}"
         return [row[0] or "" for row in await reader.rows(f"SELECT name FROM system.columns WHERE {where}")]  # noqa: S608  (quoted)
+
+    async def tables(self, reader: Reader, names: Sequence[str]) -> list[Table]:
+        """Return those of the tables that are there."""
+        from startupctl.migrations.foreign_tables import tables_on_clickhouse
+
+        return await tables_on_clickhouse(reader, names)
 
     async def record(self, session: ClickHouseSession, entries: Sequence[Entry]) -> None:
         """Write rows as they are given, behind those that are there."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from startupctl.databases.session import Reader, Row
+    from startupctl.migrations.history import Table
     from startupctl.migrations.script import Migration, Script
 
 LOCK_TIMEOUT = "5s"  # a waiting ALTER TABLE stalls everybody who comes behind it
@@ -121,6 +122,12 @@ class PostgresLedger(Ledger[PostgresSession]):
         quoted = ".".join(map(quote_name, table.split(".")))
         rows = await reader.rows(_PLACE.format(schema="current_schema()", table=quote_text(quoted)))
         return [column for _, column in rows if column]
+
+    async def tables(self, reader: Reader, names: Sequence[str]) -> list[Table]:
+        """Return those of the tables that are there."""
+        from startupctl.migrations.foreign_tables import tables_on_postgres
+
+        return await tables_on_postgres(reader, names)
 
     async def record(self, session: PostgresSession, entries: Sequence[Entry]) -> None:
         """Write rows as they are given, all of them or none."""

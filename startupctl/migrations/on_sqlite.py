@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from startupctl.databases.session import Reader
+    from startupctl.migrations.history import Table
     from startupctl.migrations.lexer import Statement
     from startupctl.migrations.script import Migration, Script
 
@@ -55,6 +56,12 @@ class SqliteLedger(Ledger[SqliteSession]):
         schema, _, name = table.rpartition(".")
         prefix = f"{quote_name(schema)}." if schema else ""
         return [row[1] or "" for row in await reader.rows(f"PRAGMA {prefix}table_info({quote_name(name)})")]
+
+    async def tables(self, reader: Reader, names: Sequence[str]) -> list[Table]:
+        """Return those of the tables that are there."""
+        from startupctl.migrations.foreign_tables import tables_on_sqlite
+
+        return await tables_on_sqlite(reader, names)
 
     async def record(self, session: SqliteSession, entries: Sequence[Entry]) -> None:
         """Write rows as they are given."""
