@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from startupctl.check import Held, Run
     from startupctl.migrations.prepare_postgres import PostgresPreparation
-    from startupctl.migrations.site import Site
+    from startupctl.migrations.site import Latch, Site
 
 
 class Postgres(Check):
@@ -122,6 +122,10 @@ class Postgres(Check):
     def lock(self, run: Run) -> AbstractAsyncContextManager[Held]:
         """Lend the migration lock of this database."""
         return self._preparation(run).lend_lock(run)
+
+    def latch(self, run: Run) -> Latch:
+        """Return that lock as it is seen from outside."""
+        return self._preparation(run).latch(run)
 
     def site(self, run: Run) -> Site[Any]:
         """Return where the migrations go; only with `migrations`."""

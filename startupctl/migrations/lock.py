@@ -27,13 +27,15 @@ ANSWER = 30.0  # seconds a sign of life may take
 class Holder:
     """Who holds a lock: `name` is `host:pid` where it is known; `silent` seconds since its last sign of life, if known.
 
-    `ending` is how a person ends it from outside, as a statement or a command, where there is such a way.
+    `ending` is how a person ends it from outside, as a statement or a command, where there is such a way. `token` tells
+    this holding from every other one, where a lock can be left behind.
     """
 
     name: str
     since: str = ""
     silent: float | None = None
     ending: str = ""
+    token: str = ""
 
     def __str__(self) -> str:
         """Return the holder in words."""

@@ -40,6 +40,25 @@ async def file_lock(database: Path, run: Run, patience: float) -> AsyncIterator[
         os.close(handle)
 
 
+async def file_holder(database: Path) -> Holder | None:
+    """Return who holds the lock of a database file, None when it is free."""
+    return await in_thread(_look, f"{database}{SUFFIX}")
+
+
+def _look(path: str) -> Holder | None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _written(handle)
+    finally:
+        os.close(handle)
+    return None
+
+
 async def _beat(handle: int) -> None:
     os.utime(handle)
 
@@ -49,9 +68,16 @@ def _take(handle: int) -> Holder | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        name, _, since = os.pread(handle, ROOM, 0).decode(errors="replace").partition(" ")
-        return Holder(name or "somebody", since, max(0.0, time.time() - os.fstat(handle).st_mtime))
+        return _written(handle)
     text = f"{this_process()} {datetime.now(UTC).isoformat(sep=' ', timespec='seconds')}".encode()
     os.ftruncate(handle, 0)
     os.pwrite(handle, text, 0)
     return None
+
+
+def _written(handle: int) -> Holder:
+    """Return the holder as it wrote itself into the lock file."""
+    name, _, since = os.pread(handle, ROOM, 0).decode(errors="replace").partition(" ")
+    host, _, process = name.rpartition(":")
+    silent = max(0.0, time.time() - os.fstat(handle).st_mtime)
+    return Holder(name or "somebody", since, silent, f"kill {process}, on host {host}" if host else "")

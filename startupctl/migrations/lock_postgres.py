@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from startupctl.check import Run
     from startupctl.databases.postgres import PostgresSession
+    from startupctl.databases.session import Reader
 
 LABEL = "postgres advisory"
 # the two halves of the key are unsigned in pg_locks; https://www.postgresql.org/docs/current/view-pg-locks.html
@@ -56,20 +57,20 @@ async def _take(session: PostgresSession, keys: Sequence[int]) -> Holder | None:
     for key in keys:
         if await session.rows(f"SELECT pg_try_advisory_xact_lock({key})") != [("t",)]:
             await session.execute("ROLLBACK")
-            return await holder_of(session, key)
+            return await holder_of(session, key) or Holder("somebody", silent=0.0)  # it was freed in this moment
     await session.execute(session.unlimited)
     return None
 
 
-async def holder_of(session: PostgresSession, key: int) -> Holder:
-    """Return who holds the lock; somebody, when it was freed in this moment."""
+async def holder_of(reader: Reader, key: int) -> Holder | None:
+    """Return who holds the lock, None when it is free."""
     bits = key & 0xFFFFFFFFFFFFFFFF
-    found = await session.rows(_HOLDER.format(high=bits >> 32, low=bits & 0xFFFFFFFF))
+    found = await reader.rows(_HOLDER.format(high=bits >> 32, low=bits & 0xFFFFFFFF))
     if not found:
-        return Holder("somebody", silent=0.0)
+        return None
     name, pid, address, since, silent = found[0]
     who = f"{name} (server process {pid}, from {address})"
-    return Holder(who, since or "", float(silent) if silent else None)
+    return Holder(who, since or "", float(silent) if silent else None, f"SELECT pg_terminate_backend({pid})")
 
 
 async def _beat(session: PostgresSession) -> None:

@@ -16,7 +16,7 @@ from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
 from startupctl.migrations.on_clickhouse import ClickHouseLedger
 from startupctl.migrations.runner import check_migrations, migrate, rehearse
-from startupctl.migrations.site import Site
+from startupctl.migrations.site import Latch, Site
 from startupctl.quoting import clickhouse_name
 from startupctl.threads import in_thread
 from startupctl.wire.clickhouse import ClickHouseError
@@ -116,7 +116,17 @@ class ClickHousePreparation:
             reader=partial(self.reader, run),
             lock=lock,
             session=partial(self._session, run),
+            latch=self._latch(),
+            borrows=None if isinstance(self.place, EmbeddedEngine) else keys.lock,
         )
+
+    def _latch(self) -> Latch | None:
+        """Return the lock of an engine in a folder as it is seen from outside."""
+        if not (isinstance(self.place, EmbeddedEngine) and self.place.folder):
+            return None
+        from startupctl.migrations.lock_file import file_holder
+
+        return Latch(partial(file_holder, Path(self.place.folder)))
 
     async def _create(self, run: Run, engine: str) -> bool:
         """Create the database; without a cluster the answer tells whether somebody was faster."""

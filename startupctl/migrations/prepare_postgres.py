@@ -17,7 +17,7 @@ from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT, DEFAULT_TABLE
 from startupctl.migrations.ledger import this_process
 from startupctl.migrations.on_postgres import PostgresLedger
 from startupctl.migrations.runner import check_migrations, migrate, rehearse
-from startupctl.migrations.site import Site
+from startupctl.migrations.site import Latch, Site
 from startupctl.wire.pg import open_session
 from startupctl.wire.pg_messages import PgError
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from startupctl.check import Facts, Run
     from startupctl.databases.postgres import PostgresSession
     from startupctl.databases.postgres_keys import CreateKeys
+    from startupctl.databases.session import Reader
     from startupctl.migrations.keys import MigrationKeys
-    from startupctl.migrations.lock import HeldLock
+    from startupctl.migrations.lock import HeldLock, Holder
     from startupctl.wire.pg_session import Session
     from startupctl.wire.pg_target import PgTarget
 
@@ -89,20 +90,36 @@ class PostgresPreparation:
             reader=lambda: open_session(self.place, run),
             lock=partial(self.lend_lock, run),
             session=partial(_beside_lock, self.direct, run),
+            latch=self.latch(run),
         )
+
+    def latch(self, run: Run) -> Latch:
+        """Return the migration lock of this database as it is seen from outside; a crash of its holder frees it."""
+        return Latch(partial(self._holder, run))
 
     @asynccontextmanager
     async def lend_lock(self, run: Run, also: Sequence[int] = ()) -> AsyncIterator[HeldLock]:
         """Hold the migration lock of this database, and other tools' locks beside it."""
-        from startupctl.migrations.lock_postgres import lock_key, postgres_lock
+        from startupctl.migrations.lock_postgres import postgres_lock
 
-        keys = self.migrations
-        ledger = PostgresLedger(keys.table if keys else DEFAULT_TABLE)
-        patience = keys.lock_timeout if keys else DEFAULT_LOCK_TIMEOUT
-        async with driver_session(self.direct, run) as session:
-            key = lock_key(await ledger.schema_of(session), ledger.name)
-            async with postgres_lock(session, (key, *also), run, patience) as held:
-                yield held
+        patience = self.migrations.lock_timeout if self.migrations else DEFAULT_LOCK_TIMEOUT
+        async with (
+            driver_session(self.direct, run) as session,
+            postgres_lock(session, (await self._lock_key(session), *also), run, patience) as held,
+        ):
+            yield held
+
+    async def _holder(self, run: Run) -> Holder | None:
+        from startupctl.migrations.lock_postgres import holder_of
+
+        async with open_session(self.place, run) as reader:
+            return await holder_of(reader, await self._lock_key(reader))
+
+    async def _lock_key(self, reader: Reader) -> int:
+        from startupctl.migrations.lock_postgres import lock_key
+
+        ledger = PostgresLedger(self.migrations.table if self.migrations else DEFAULT_TABLE)
+        return lock_key(await ledger.schema_of(reader), ledger.name)
 
     async def _upgrade(self, run: Run) -> Facts:
         """Apply what is pending; without migrations only see that the database opens."""

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from startupctl.databases.sqlite import opened
-from startupctl.migrations.lock_file import file_lock
+from startupctl.migrations.lock_file import file_holder, file_lock
 from startupctl.migrations.on_sqlite import SqliteLedger
 from startupctl.migrations.runner import migrate, rehearse
-from startupctl.migrations.site import Site
+from startupctl.migrations.site import Latch, Site
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class SqlitePreparation:
             reader=partial(opened, self.path, mode="ro"),
             lock=lambda _: file_lock(self.path, run, patience),
             session=partial(opened, self.path, mode="rw"),
+            latch=Latch(partial(file_holder, self.path)),
         )
 
 

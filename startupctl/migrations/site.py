@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -18,15 +18,25 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Session")
 
 
+class Latch(NamedTuple):
+    """A migration lock seen from outside: who holds it, and how it is opened.
+
+    `unlock` removes what this holder left behind, unless it is no longer its own, and says whether it did; None where a
+    lock ends with its process. Kinds that lend a lock have `.latch(run)`.
+    """
+
+    holder: Callable[[], Awaitable[Holder | None]]
+    unlock: Callable[[Holder], Awaitable[bool]] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Site(Generic[S]):
     """What commands on migrations need of a component.
 
     `reader` opens what asks and changes nothing, without a driver where there is a speaker. `lock` holds the migration
     lock, and beside it the locks of other tools by their keys. `session` opens what changes something; it is
-    entered with the lock held. `holder` says who holds the lock now, None where nobody can be asked. `unlock` removes
-    what this holder left behind, unless it is no longer its own, and says whether it did; None where a lock ends with
-    its process.
+    entered with the lock held. `latch` is the lock seen from outside, None where nobody can be asked. `borrows` is the
+    name of the component whose lock is taken, empty for the strongest among the dependencies; None for a lock of its own.
     """
 
     keys: MigrationKeys
@@ -34,8 +44,8 @@ class Site(Generic[S]):
     reader: Callable[[], AbstractAsyncContextManager[Reader]]
     lock: Callable[[Sequence[int]], AbstractAsyncContextManager[Held]]
     session: Callable[[], AbstractAsyncContextManager[S]]
-    holder: Callable[[], Awaitable[Holder | None]] | None = None
-    unlock: Callable[[Holder], Awaitable[bool]] | None = None
+    latch: Latch | None = None
+    borrows: str | None = None
 
 
 @runtime_checkable

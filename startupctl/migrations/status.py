@@ -49,7 +49,7 @@ async def read_status(run: Run, site: Site[Any]) -> Facts:
     directory = await in_thread(read_directory, site.keys.folder(run), site.keys.format)
     async with site.reader() as reader:
         entries = await site.ledger.read(reader)
-    holder = await site.holder() if site.holder else None
+    holder = await site.latch.holder() if site.latch else None
     standing = compare(directory, entries, site.ledger.lexicon)
     listed = [*_of_files(standing, site, entries), *_without_file(standing, entries)]
     counts = Counter(one["state"] for one in listed)
