@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -206,8 +206,20 @@ class Attempts:
         assert lender.check is not None
         with self.unhurried():
             run = replace(self._run(float("inf"), self._engine.options.mode), folder=lender.folder)
-            async with lender.check.lock(run) as held:
-                yield held
+            async with AsyncExitStack() as stack:
+                yield await self._lent(stack, lender.check, run)
+
+    async def _lent(self, stack: AsyncExitStack, lender: Check, run: Run) -> Held:
+        """Take the lock; what goes wrong at the lender is explained by the lender, the borrower does not know it."""
+        try:
+            return await stack.enter_async_context(lender.lock(run))
+        except Unhealthy:
+            raise
+        except Exception as error:
+            found = lender.explain(error)
+            if found is None:
+                raise
+            raise Unhealthy(found) from error
 
 
 def _text_of(error: BaseException) -> str:

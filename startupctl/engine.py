@@ -115,16 +115,8 @@ class Engine:
         return Status.FAILED if step.effective_priority >= self.settings.fail_on else Status.DEGRADED
 
     def lender(self, borrower: Component, name: str) -> Component:
-        """Return the component that lends a lock: the named one, else the nearest of the strongest among its dependencies.
-
-        Raises LookupError when there is none.
-        """
-        components = self.plan.manifest.components
-        near = [components[name]] if name else _by_distance(components, borrower)
-        able = [one for one in near if _strength(one)]
-        if not able:
-            raise LookupError(name or borrower.name)
-        return max(able, key=_strength)
+        """Return the component that lends a lock; raises LookupError when there is none."""
+        return find_lender(self.plan.manifest.components, borrower, name)
 
     def blank(self, step: Step) -> Outcome:
         """Return the outcome of a step of which nothing is known yet."""
@@ -216,6 +208,18 @@ class Engine:
             signal=self._stop.signal,
             bug=self._bug,
         )
+
+
+def find_lender(components: Mapping[str, Component], borrower: Component, name: str) -> Component:
+    """Return the component that lends a lock: the named one, else the nearest of the strongest among the dependencies.
+
+    Raises LookupError when there is none.
+    """
+    near = [components[name]] if name else _by_distance(components, borrower)
+    able = [one for one in near if _strength(one)]
+    if not able:
+        raise LookupError(name or borrower.name)
+    return max(able, key=_strength)
 
 
 def _strength(component: Component) -> int:

@@ -211,6 +211,31 @@ async def test_a_borrowed_lock_stops_the_clocks_from_asking_to_release():
     assert report.outcomes["events"].facts == {"applied": 2}
 
 
+class Refusing(Lending):
+    """Lends nothing: its server says no, in a way that only this kind knows."""
+
+    @asynccontextmanager
+    async def lock(self, run):
+        raise KeyError("28P01")
+        yield
+
+    def explain(self, error):
+        return Diagnosis(code(PERMANENT, "TST901")) if isinstance(error, KeyError) else None
+
+
+async def test_what_goes_wrong_when_a_lock_is_lent_is_explained_by_the_lender():
+    async def make(run):
+        async with run.lock("database"):
+            return {}
+
+    report = await report_of(
+        component("database", check=Refusing(asked=[])),
+        component("events", ["database"], check=Preparing(make=make)),
+        options=PREPARE,
+    )
+    assert (report.outcomes["events"].diagnosis.code.code, report.bug) == ("TST901", "")
+
+
 # what a kind may ask for
 
 

@@ -10,7 +10,7 @@ from startupctl.check import Check, Facts, Mode
 from startupctl.cli.flags import Deadline, MaxRetries, RunFlags, Timeout, option
 from startupctl.cli.outputs import NO_RENDERERS, parse_outputs
 from startupctl.cli.running import carry_out, read_manifest, write_report
-from startupctl.engine import Options
+from startupctl.engine import Options, find_lender
 from startupctl.errors import PlanError, Problem
 from startupctl.near import near_hint
 from startupctl.plan import Plan, Step
@@ -61,6 +61,7 @@ class OnErrand(Check):
 
     kind: Any
     errand: Any
+    lender: Any = None
 
     @property
     def target(self) -> str:
@@ -71,13 +72,20 @@ class OnErrand(Check):
     async def check(self, run: Run) -> Facts:
         """Do the work; it is done again when it fails and may succeed later."""
         run = replace(run, mode=self.errand.mode)
-        facts: Facts = await self.errand.work(run, self.kind.site(run))
+        facts: Facts = await self.errand.work(run, self._site(run))
         return facts
 
     def explain(self, error: BaseException) -> Diagnosis | None:
-        """Classify as the kind does."""
+        """Classify as the kind does, or the one whose lock it borrows."""
         found: Diagnosis | None = self.kind.explain(error)
-        return found
+        return found or (self.lender.check.explain(error) if self.lender else None)
+
+    def _site(self, run: Run) -> Site[Any]:
+        """Return the site; a lock that is borrowed is looked at where it is lent."""
+        site: Site[Any] = self.kind.site(run)
+        if site.borrows is None or self.lender is None:
+            return site
+        return replace(site, latch=self.lender.check.latch(replace(run, folder=self.lender.folder)))
 
 
 def perform(errand: Errand, which: ComponentFlags, files: ManifestFlags, output: OutputFlags) -> int:
@@ -121,8 +129,19 @@ def _no_choice(name: str | None, enabled: Iterable[str], able: list[str]) -> Pro
 
 def _plan(manifest: Manifest, component: Component, errand: Errand) -> Plan:
     """Return the plan of this component alone; others may lend their lock, and are not looked at."""
-    alone = replace(component, check=OnErrand.model_construct(kind=component.check, errand=errand))
+    lender = _lender(manifest, component)
+    alone = replace(component, check=OnErrand.model_construct(kind=component.check, errand=errand, lender=lender))
     return Plan(manifest, {alone.name: Step(alone, alone.priority)}, (alone.name,))
+
+
+def _lender(manifest: Manifest, component: Component) -> Component | None:
+    """Return who would lend its lock to this component; kinds of third parties may lend one and tell nothing of it."""
+    keys: Any = getattr(component.check, "migrations", None)
+    try:
+        lender = find_lender(manifest.components, component, keys.lock)
+    except LookupError:
+        return None
+    return lender if hasattr(lender.check, "latch") else None
 
 
 def _ended(report: Report, component: Component, errand: Errand) -> Report:

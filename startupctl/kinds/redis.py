@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from startupctl.check import Held, Run
     from startupctl.migrations.prepare_redis import RedisPreparation
+    from startupctl.migrations.site import Latch
 
 
 class Redis(Check):
@@ -91,6 +92,10 @@ class Redis(Check):
     def lock(self, run: Run) -> AbstractAsyncContextManager[Held]:
         """Lend a lease in this database; it ends by itself when its holder crashes."""
         return self._preparation(run).lend_lock(run)
+
+    def latch(self, run: Run) -> Latch:
+        """Return that lease as it is seen from outside."""
+        return self._preparation(run).latch(run)
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify error answers and answers that are no Redis'."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.check import Mode, Unhealthy
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from startupctl.databases.redis_place import Place
     from startupctl.databases.redis_reader import RedisReader
     from startupctl.databases.redis_session import RedisSession
+    from startupctl.migrations.lock import Holder
+    from startupctl.migrations.site import Latch
 
 NOT_NEEDED = "not needed"
 LOOK = 30.0  # seconds for a look while the clocks of the run stand still
@@ -88,6 +91,34 @@ class RedisPreparation(NamedTuple):
             raise Unhealthy(diagnosis) from error
         async with self._locked(place, run) as (_, held):
             yield held
+
+    def latch(self, run: Run) -> Latch:
+        """Return that lock as it is seen from outside."""
+        from startupctl.migrations.site import Latch
+
+        return Latch(partial(self._holder, run), partial(self._unlock, run))
+
+    async def _holder(self, run: Run) -> Holder | None:
+        from startupctl.migrations.lock_redis import holder_of
+
+        async with self._asked(run) as session:
+            lease = await holder_of(session)
+        return replace(lease.holder, token=lease.value) if lease else None
+
+    async def _unlock(self, run: Run, holder: Holder) -> bool:
+        from startupctl.migrations.lock_redis import release
+
+        async with self._asked(run) as session:
+            return await release(session, holder.token)
+
+    @asynccontextmanager
+    async def _asked(self, run: Run) -> AsyncIterator[RedisSession]:
+        from startupctl.databases.redis_session import connected
+
+        async with open_reader(self.place, run) as reader:
+            place = reader.place
+        async with connected(place, run.connect_timeout) as session:
+            yield session
 
     @asynccontextmanager
     async def _locked(self, place: Place, run: Run) -> AsyncIterator[tuple[RedisSession, Held]]:
