@@ -21,6 +21,7 @@ Role = Annotated[
     BeforeValidator(lambda value: {"primary": "master", "slave": "replica"}.get(value, value)),
 ]
 Name = Annotated[str, Field(min_length=1)]
+Groups = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class RedisExpect(Keys):
@@ -33,7 +34,7 @@ class RedisExpect(Keys):
 class StreamKeys(Keys):
     """A stream and its consumer groups."""
 
-    groups: tuple[Name, ...] = Field(min_length=1, description="the consumer groups")
+    groups: Groups = Field(description="the consumer groups")
     start: str = Field(
         default="$",
         pattern=r"^(\$|\d+(-\d+)?)$",
@@ -44,7 +45,7 @@ class StreamKeys(Keys):
 class BootstrapKeys(Keys):
     """What must be in the database before the service starts; it is made where it is missing, never changed."""
 
-    streams: dict[Name, tuple[Name, ...] | StreamKeys] = Field(
+    streams: dict[Name, Groups | StreamKeys] = Field(
         default={}, description="stream to its consumer groups: `orders: [billing, mail]`"
     )
     functions: tuple[Path, ...] = Field(
@@ -65,6 +66,6 @@ class BootstrapKeys(Keys):
         return self
 
     def stream_keys(self) -> Iterator[tuple[str, StreamKeys]]:
-        """Yield every stream with its groups; raises ValidationError for an empty list."""
+        """Yield every stream with its groups."""
         for name, keys in self.streams.items():
             yield name, keys if isinstance(keys, StreamKeys) else StreamKeys(groups=keys)

@@ -571,3 +571,53 @@ def test_the_target_holds_no_secret_and_the_secrets_are_known(keys):
 def test_waiting_loads_no_driver():
     program = "import sys, startupctl.kinds.redis; print('redis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"False\n"
+
+
+# -- keys of bootstrap
+
+
+def test_bootstrap_takes_groups_alone_or_with_their_start():
+    wanted = {"streams": {"orders": ["billing"], "audit": {"groups": ["archive"], "start": "7-1"}}}
+    found = dict(Redis(host="cache", bootstrap=wanted).bootstrap.stream_keys())
+    assert {name: (keys.groups, keys.start) for name, keys in found.items()} == {
+        "orders": (("billing",), "$"),
+        "audit": (("archive",), "7-1"),
+    }
+
+
+def test_values_of_bootstrap_are_secrets():
+    check = Redis(host="cache", bootstrap={"keys": {"plan": "gold-plated"}})
+    assert "gold-plated" in set(check.secrets())
+    assert "gold-plated" not in repr(check)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("streams: {orders: []}", "streams.orders: must not be empty"),
+        ("streams: {orders: {start: '0'}}", "streams.orders.groups: is required"),
+        ("streams: {orders: billing}", "streams.orders: must be a list or a mapping"),
+        ("streams: {orders: ['']}", "streams.orders[0]: must not be empty"),
+        ("streams: {orders: {groups: [a], start: now}}", "streams.orders.start: must match the pattern"),
+        ("streams: {orders: {groups: [a], begin: 0}}", "streams.orders.begin: unknown key"),
+        ("keys: {a: [1]}", "keys.a: must be text"),
+        (
+            "keys: {'startupctl:lock': a}",
+            ": `startupctl:lock`: names that begin with `startupctl:` are startupctl's own",
+        ),
+        ("{streams: {a: [b]}, keys: {a: c}}", ": `a` is a stream and a key"),
+        ("function: [a.lua]", "function: unknown key, did you mean functions?"),
+    ],
+)
+def test_a_mistake_in_bootstrap_is_told_at_its_key(text, problem, desk):
+    entries = text if text.startswith("{") else f"{{{text}}}"
+    [found] = desk.problems(f"version: 1\ncomponents:\n  cache: {{kind: redis, host: cache, bootstrap: {entries}}}\n")
+    assert f"components.cache.bootstrap{'' if problem.startswith(':') else '.'}{problem}" in found
+
+
+def test_plain_numbers_are_texts_in_bootstrap(desk):
+    text = "{streams: {orders: {groups: [1], start: 0}}, keys: {limit: 0010}}"
+    manifest = desk.load(f"version: 1\ncomponents:\n  cache: {{kind: redis, host: cache, bootstrap: {text}}}\n")
+    keys = manifest.components["cache"].check.bootstrap
+    assert [(stream.groups, stream.start) for _, stream in keys.stream_keys()] == [(("1",), "0")]
+    assert keys.keys["limit"].reveal() == "0010"
