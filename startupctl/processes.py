@@ -7,13 +7,13 @@ import errno
 import os
 import signal
 import sys
-import textwrap
-import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from startupctl.child import Child
 from startupctl.diagnosis import Code, Diagnosis, FailureClass
+from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -27,92 +27,18 @@ FAILED = Code(
     "run it by hand in {folder}, as the user and with the environment of this process",
 )
 
-STDIN, STDOUT, STDERR = 0, 1, 2
-KEPT = 65536  # bytes kept of the end of each output
-SHOWN_LINES = 3
-SHOWN_WIDTH = 200  # characters of a line
 LAST_WORDS = 0.2  # seconds to wait for the end of the output when a child of the program keeps it open
 REAP = 2.0  # seconds to wait for the end of what was killed
 LOOK = 0.02  # seconds between two looks whether a process group is gone
 GUARD = (sys.executable, "-I", "-S", str(Path(__file__).with_name("guarded.py")))
+DEAD = (b"Z", b"X")  # states in /proc/PID/stat, see proc_pid_stat(5)
 NOTHING = 0  # the signal that only asks whether there is somebody
-ALL_DONE = b"."  # tells the watcher that there is nothing left to kill
 NOT_RUNNABLE = {
     errno.ENOENT: "is not found",
     errno.ENOTDIR: "is not found",
     errno.EACCES: "may not be executed by this user",
     errno.ENOEXEC: "is no program: it has no `#!` line",
 }
-
-
-class Child(asyncio.SubprocessProtocol):
-    """A program that runs: the end of what it wrote, and when it ended."""
-
-    def __init__(self, heard: Callable[[str], None] | None = None) -> None:
-        """Begin with no output; `heard` is called with every line, cut to what can be shown."""
-        self.exited, self.silent = asyncio.Event(), asyncio.Event()
-        self.exit_code = 0
-        self._heard = heard
-        self._kept = {STDOUT: bytearray(), STDERR: bytearray()}
-        self._line = {STDOUT: b"", STDERR: b""}
-        self._open = set(self._kept)
-        self._transport: asyncio.SubprocessTransport | None = None
-
-    @property
-    def group(self) -> int:
-        """The process group of the program, which leads it."""
-        assert self._transport
-        return self._transport.get_pid()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport: it knows the exit code."""
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Keep the end of the output, and tell the lines that became whole."""
-        self._kept[fd] += data
-        del self._kept[fd][:-KEPT]
-        if self._heard:
-            *lines, self._line[fd] = (self._line[fd] + data)[-KEPT:].split(b"\n")
-            self._tell(lines)
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        """Note that an output ended."""
-        del exc
-        self._open.discard(fd)
-        if not self._open:
-            self.silent.set()
-
-    def process_exited(self) -> None:
-        """Note the end of the program."""
-        assert self._transport
-        self.exit_code = self._transport.get_returncode() or 0
-        self.exited.set()
-
-    def text(self, fd: int) -> str:
-        """Return the end of an output, without a first line that is not whole: it might be half a secret."""
-        kept = bytes(self._kept[fd])
-        return (kept if len(kept) < KEPT else kept.partition(b"\n")[2]).decode(errors="replace")
-
-    def last_lines(self, count: int = SHOWN_LINES) -> str:
-        """Return the last lines of the error output, else of the other one, in one."""
-        lines = self.text(STDERR).split("\n") if self.text(STDERR).strip() else self.text(STDOUT).split("\n")
-        return " | ".join(map(_shortened, [line for line in lines if line.strip()][-count:]))
-
-    def release(self) -> None:
-        """Let go of the pipes; a watcher is told that all is done."""
-        assert self._transport
-        pipe = self._transport.get_pipe_transport(STDIN)
-        if isinstance(pipe, asyncio.WriteTransport):
-            pipe.write(ALL_DONE)
-        self._transport.close()
-
-    def _tell(self, lines: Sequence[bytes]) -> None:
-        assert self._heard
-        for line in lines:
-            if text := line.decode(errors="replace").strip():
-                self._heard(_shortened(text))
 
 
 @asynccontextmanager
@@ -215,11 +141,19 @@ async def _end(child: Child, patience: float) -> None:
 
 
 async def _gone(child: Child, seconds: float) -> None:
-    """Wait until nothing is left of the process group, at most these seconds."""
-    end = time.monotonic() + seconds
-    while send(child, NOTHING) and time.monotonic() < end:  # noqa: ASYNC110  (the system tells only of our own children)
-        await asyncio.sleep(LOOK)
+    """Wait until the program is reaped and nothing of its process group runs, at most these seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await child.exited.wait()
+            while send(child, NOTHING) and await in_thread(_runs, child.group):  # noqa: ASYNC110  (only our own children tell their end)
+                await asyncio.sleep(LOOK)
 
 
-def _shortened(line: str) -> str:
-    return textwrap.shorten(line, SHOWN_WIDTH, placeholder=" ...")
+def _runs(group: int) -> bool:
+    """Whether a process of the group runs: one that ended is there until PID 1 reaps it, which some do late or never."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its_group = path.read_bytes().rpartition(b")")[2].split()[:3]
+            if int(its_group) == group and state not in DEAD:
+                return True
+    return False

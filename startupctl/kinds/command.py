@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from startupctl.check import Check, Facts, Unhealthy
+from startupctl.child import STDOUT, Child
 from startupctl.diagnoses import COMPONENT_TIMEOUT
 from startupctl.diagnosis import Code, Diagnosis
 from startupctl.fields import Argv
-from startupctl.processes import FAILED, STDOUT, Child, end_in_words, end_of, not_started, running
+from startupctl.processes import FAILED, end_in_words, end_of, not_started, running
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:

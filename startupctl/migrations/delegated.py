@@ -15,7 +15,7 @@ from startupctl.errors import PlanError, Problem
 from startupctl.fields import is_secret_name
 from startupctl.guarded import NOT_EXECUTABLE, NOT_FOUND
 from startupctl.migrations import codes
-from startupctl.processes import FAILED, Child, end_in_words, end_of, guarded, not_started, running, send
+from startupctl.processes import FAILED, end_in_words, end_of, guarded, not_started, running, send
 from startupctl.redact import MASK
 from startupctl.threads import in_thread
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from startupctl.check import Facts, Held, Run
+    from startupctl.child import Child
     from startupctl.migrations.keys import MigrationKeys
     from startupctl.migrations.site import Site
 

@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from startupctl.check import Unhealthy
+from startupctl.child import KEPT
 from startupctl.diagnosis import FailureClass
 from startupctl.kinds.command import Command
-from startupctl.processes import KEPT
 from support import make_run
 
 

@@ -3,11 +3,18 @@ from pydantic import ValidationError
 
 from startupctl.migrations.keys import MigrationKeys
 
+TOOL = {"check": ["alembic", "current", "--check-heads"], "up": ["alembic", "upgrade", "head"]}
+
 
 def test_only_the_directory_is_needed(run):
     keys = MigrationKeys(dir="db/migrations")
     assert (keys.format, keys.table, keys.lock_timeout, keys.timeout) == ("auto", "startupctl_migrations", 600.0, 0.0)
     assert keys.folder(run) == run.folder / "db" / "migrations"
+
+
+def test_a_tool_takes_the_place_of_the_directory():
+    keys = MigrationKeys(tool=TOOL, lock_timeout="1m", timeout="1h", url="postgresql://db/app")
+    assert keys.tool.label == "alembic ..."
 
 
 def test_an_empty_url_is_none():
@@ -26,6 +33,13 @@ def test_a_url_is_shown_without_its_password():
         ({"dir": "m", "table": "a.b.c"}, "should match pattern"),
         ({"dir": "m", "lock_timeout": "soon"}, "not a duration"),
         ({"dir": "m", "dirr": "m"}, "Extra inputs are not permitted"),
+        ({}, "`dir` or `tool` is missing"),
+        ({"tool": TOOL, "dir": "m"}, "`tool` and `dir` exclude each other"),
+        ({"tool": TOOL, "format": "goose"}, "`tool` and `format` exclude each other"),
+        ({"tool": TOOL, "out_of_order": "apply"}, "`tool` and `out_of_order` exclude each other"),
+        ({"tool": {"check": ["alembic"]}}, "Field required"),
+        ({"tool": {**TOOL, "up": []}}, "at least 1 item"),
+        ({"tool": {**TOOL, "up": "alembic upgrade head"}}, "valid list"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(keys, message):
