@@ -29,7 +29,7 @@ def test_a_url_is_shown_without_its_password():
     ("keys", "message"),
     [
         ({"dir": ""}, "at least 1 character"),
-        ({"dir": "m", "format": "goosse"}, "not a format, use one of auto, dbmate, plain"),
+        ({"dir": "m", "format": "goosse"}, "not a format, use one of auto, dbmate"),
         ({"dir": "m", "table": "a.b.c"}, "should match pattern"),
         ({"dir": "m", "lock_timeout": "soon"}, "not a duration"),
         ({"dir": "m", "dirr": "m"}, "Extra inputs are not permitted"),
