@@ -100,6 +100,30 @@ REWORDED = Code(
     "What the server saw of them is unchanged.",
     "nothing to do",
 )
+UNKNOWN_VERSION = Code(
+    "MIG020",
+    "unknown-version",
+    P,
+    "no migration in `{dir}` has the version or the name `{version}`",
+    "Versions are given as they stand in the names of the files.",
+    "`startupctl migrate status` lists them",
+)
+CANNOT_REVERT = Code(
+    "MIG021",
+    "cannot-revert",
+    P,
+    "`{file}` cannot be taken back: {why}",
+    "A migration is taken back by its own way down, the newest first; of those that are asked for all, or none.",
+    "{cure}",
+)
+CANNOT_REPAIR = Code(
+    "MIG022",
+    "cannot-repair",
+    P,
+    "migration `{version}` was not repaired: {why}",
+    "Only what does not fit is repaired, and only in a way that fits it.",
+    "`startupctl migrate repair` lists what can be repaired, and how",
+)
 LOCK_HELD = Code(
     "LCK001",
     "lock-held",
