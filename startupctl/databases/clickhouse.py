@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from startupctl.databases.clickhouse_embedded import open_embedded
@@ -18,7 +19,7 @@ from startupctl.threads import in_thread, load
 from startupctl.wire.clickhouse import ClickHouseError, number_in, parse_rows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from startupctl.databases.clickhouse_embedded import EmbeddedReader
     from startupctl.databases.clickhouse_place import EmbeddedEngine
@@ -29,6 +30,7 @@ ENDLESS = 366 * 86400  # seconds; the driver computes with it, so it must be a n
 # what may go better when it is tried again: timeouts, memory, network, Keeper, killed
 TRANSIENT = frozenset({159, 209, 210, 216, 236, 241, 242, 319, 394, 425, 439, 519, 999})
 CONTENTION = frozenset({202, 203, 364})  # limits on what runs at once
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 class ClickHouseSession(Protocol):
@@ -37,8 +39,11 @@ class ClickHouseSession(Protocol):
     async def rows(self, sql: str) -> list[Row]:
         """Return the rows of one statement; raises StatementFailed."""
 
-    async def execute(self, sql: str, *, query_id: str = "") -> None:
-        """Run one statement under a name; raises StatementFailed."""
+    async def execute(self, sql: str, *, query_id: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        """Run one statement under a name, with settings for it alone; raises StatementFailed."""
+
+    async def note(self, sql: str) -> None:
+        """Run one statement of ours, which nothing a file has set may change; raises StatementFailed."""
 
     async def renew(self) -> None:
         """Forget settings and temporary tables."""
@@ -56,11 +61,17 @@ class ServerSession:
         """Return the rows of one statement."""
         return parse_rows(await self._ask(sql))
 
-    async def execute(self, sql: str, *, query_id: str = "") -> None:
+    async def execute(self, sql: str, *, query_id: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
         """Run one statement; the session keeps what SET says until it is renewed."""
-        settings = {"session_id": self._session_id, "wait_end_of_query": "1", "query_id": query_id or str(uuid.uuid4())}
-        work = in_thread(_translated, self._client.command, sql, settings=settings)
-        await end_if_cancelled(work, lambda: self._kill(settings["query_id"]), PATIENCE)
+        name = query_id or str(uuid.uuid4())
+        said = {**settings, "session_id": self._session_id, "wait_end_of_query": "1", "query_id": name}
+        work = in_thread(_translated, self._client.command, sql, settings=said)
+        await end_if_cancelled(work, lambda: self._kill(name), PATIENCE)
+
+    async def note(self, sql: str) -> None:
+        """Run one statement of ours, apart from the session; one that was begun is waited for."""
+        work = in_thread(_translated, self._client.command, sql, settings={"wait_end_of_query": "1"})
+        await end_if_cancelled(work, _wait, PATIENCE)
 
     async def renew(self) -> None:
         """Begin a new session of the server."""
@@ -91,10 +102,14 @@ class EmbeddedSession:
         except ClickHouseError as error:
             raise failed(error.code, error.text) from error
 
-    async def execute(self, sql: str, *, query_id: str = "") -> None:
+    async def execute(self, sql: str, *, query_id: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
         """Run one statement; the engine knows it by its text."""
-        del query_id
+        del query_id, settings
         await end_if_cancelled(self.rows(sql), lambda: self._kill(sql), PATIENCE)
+
+    async def note(self, sql: str) -> None:
+        """Run one statement of ours; one that was begun is waited for."""
+        await end_if_cancelled(self.rows(sql), _wait, PATIENCE)
 
     async def renew(self) -> None:
         """Connect anew; the old connection is closed after that, so that an engine in memory keeps its data."""
@@ -141,6 +156,10 @@ async def embedded_session(engine: EmbeddedEngine) -> AsyncIterator[EmbeddedSess
         yield session
     finally:
         await session.close()
+
+
+async def _wait() -> None:
+    """End nothing: what is under way is short."""
 
 
 def failed(number: int | None, said: str) -> StatementFailed:

@@ -10,7 +10,7 @@ from startupctl.migrations.lexer import Part
 from startupctl.migrations.lexer_clickhouse import CLICKHOUSE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Words = tuple[str, ...]
 
@@ -29,18 +29,9 @@ def is_idempotent(sql: str) -> bool:
     words = _words(sql)
     first = words[0] if words else ""
     if first in READING or first in SETTLING:
-        return True
-    if len(words) == SHOWN:
-        return False
-    if first == "WITH":
-        return "INSERT" not in words
-    if first == "CREATE":
-        return _creates_once(words)
-    if first in ("DROP", "DETACH"):
-        return _head(words)[-2:] == WHERE_IT_IS
-    if first == "ATTACH":
-        return _head(words)[-3:] == UNLESS
-    return first == "ALTER" and _alters_once(words)
+        return ";" not in words[:-1]
+    judge = _JUDGES.get(first)
+    return judge is not None and len(words) < SHOWN and ";" not in words[:-1] and judge(words)
 
 
 def keeps_session(sql: str) -> bool:
@@ -139,3 +130,13 @@ def _acts_once(action: Words) -> bool:
         or verb in (("MODIFY",), ("COMMENT",), ("MATERIALIZE",))
         or action[:2] in (("ALTER", "COLUMN"), ("RESET", "SETTING"))
     )
+
+
+_JUDGES: dict[str, Callable[[Words], bool]] = {
+    "WITH": lambda words: "INSERT" not in words,
+    "CREATE": _creates_once,
+    "DROP": lambda words: _head(words)[-2:] == WHERE_IT_IS,
+    "DETACH": lambda words: _head(words)[-2:] == WHERE_IT_IS,
+    "ATTACH": lambda words: _head(words)[-3:] == UNLESS,
+    "ALTER": _alters_once,
+}
