@@ -386,13 +386,16 @@ def test_clickhouse_is_migrated_under_the_lock_of_its_neighbour(tmp_path, startu
     assert facts["migrations"]["applied"] == ["touch ..."]
 
 
-def test_a_tool_does_not_outlive_a_startupctl_that_is_killed(tmp_path, startupctl):
+@pytest.mark.parametrize("signals", [[signal.SIGKILL], [signal.SIGTERM, signal.SIGTERM]])
+def test_a_tool_does_not_outlive_a_startupctl_that_is_killed_or_told_to_end_twice(tmp_path, startupctl, signals):
     script = "sh -c 'echo $$ > child; touch begun; exec sleep 600' & echo $$ > pid; trap '' TERM; wait"
     write_manifest(tmp_path, {"check": ["false"], "up": ["sh", "-c", script]}, path="shop.db")
     process = startupctl.start("init-db").process
     wait_for(tmp_path / "begun")
-    process.kill()
-    process.communicate()
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.3)
+    process.communicate(timeout=10)
     pids = [int((tmp_path / name).read_text()) for name in ("pid", "child")]
     end = time.monotonic() + 10
     while any(map(is_running, pids)):
