@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from startupctl.check import Unhealthy
 from startupctl.databases.redis_bootstrap_codes import WRONG_TYPE
@@ -43,13 +43,6 @@ _PROLONG = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEX
 _DELETE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
-class Lease(NamedTuple):
-    """A lock that somebody holds; `value` tells it from every other one."""
-
-    value: str
-    holder: Holder
-
-
 @asynccontextmanager
 async def redis_lock(session: RedisSession, run: Run, patience: float) -> AsyncIterator[HeldLock]:
     """Hold the lock of a database; `patience` is in seconds, 0 without limit.
@@ -57,62 +50,61 @@ async def redis_lock(session: RedisSession, run: Run, patience: float) -> AsyncI
     Raises Unhealthy (LCK001, LCK002, RDS011 and what other answers mean) and ConnectionBroken.
     """
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-    value = f"{token_hex(8)} {this_process()} {now}"
+    token = f"{token_hex(8)} {this_process()} {now}"
     try:
-        waited = await wait_for(partial(_take, session, value), run, patience)
-        async with kept(HeldLock(LABEL, waited, partial(_beat, session, value))) as held:
+        waited = await wait_for(partial(_take, session, token), run, patience)
+        async with kept(HeldLock(LABEL, waited, partial(_beat, session, token))) as held:
             yield held
     finally:  # also when waiting was broken off: it may just have been taken
         with suppress(RedisError, ConnectionBroken):
-            await release(session, value)
+            await release(session, token)
 
 
-async def holder_of(session: RedisSession) -> Lease | None:
-    """Return who holds the lock, None when it is free; raises RedisError and ConnectionBroken."""
-    value, left = await session.call("GET", KEY), await session.call("PTTL", KEY)
-    if value is None:
+async def holder_of(session: RedisSession) -> Holder | None:
+    """Return who holds the lock, with its token; None when it is free. Raises RedisError and ConnectionBroken."""
+    token, left = await session.call("GET", KEY), await session.call("PTTL", KEY)
+    if token is None:
         return None
-    _, _, rest = value.partition(" ")
-    name, _, since = rest.partition(" ")
+    name, _, since = token.partition(" ")[2].partition(" ")
     silent = max(0.0, LEASE - left / 1000) if left >= 0 else None
-    return Lease(value, Holder(name or "somebody", since, silent))
+    return Holder(name or "somebody", since, silent, token=token)
 
 
-async def release(session: RedisSession, value: str) -> bool:
-    """Remove the lock if it is still the one of this value; return whether it was.
+async def release(session: RedisSession, token: str) -> bool:
+    """Remove the lock if it is still the one of this token; return whether it was.
 
-    The value is our own, or that of a `Lease` that was left behind. Raises RedisError and ConnectionBroken.
+    The token is our own, or that of a holder who left it behind. Raises RedisError and ConnectionBroken.
     """
-    return bool(await session.call("EVAL", _DELETE, 1, KEY, value))
+    return bool(await session.call("EVAL", _DELETE, 1, KEY, token))
 
 
-async def _take(session: RedisSession, value: str) -> Holder | None:
+async def _take(session: RedisSession, token: str) -> Holder | None:
     """Try to take the lock; return who else has it."""
     try:
-        if await session.call("SET", KEY, value, "NX", "PX", _milliseconds(LEASE)):
+        if await session.call("SET", KEY, token, "NX", "PX", _milliseconds(LEASE)):
             return None
-        lease = await holder_of(session)
+        holder = await holder_of(session)
     except RedisError as error:
         raise Unhealthy(_refusal(error, session)) from error
-    if lease is None:
+    if holder is None:
         return Holder("somebody", silent=0.0)  # it was freed in this moment
-    return None if lease.value == value else lease.holder
+    return None if holder.token == token else holder
 
 
-async def _beat(session: RedisSession, value: str) -> None:
+async def _beat(session: RedisSession, token: str) -> None:
     """Prolong the lease; a server that cannot be reached is asked again, for the lease goes on meanwhile."""
     end = time.monotonic() + TRY
     while True:
         try:
-            if await session.call("EVAL", _PROLONG, 1, KEY, value, _milliseconds(LEASE)):
+            if await session.call("EVAL", _PROLONG, 1, KEY, token, _milliseconds(LEASE)):
                 return
-            lease = await holder_of(session)
+            holder = await holder_of(session)
         except (RedisError, ConnectionBroken) as error:
             if time.monotonic() >= end:
                 raise ConnectionError(str(error)) from error
             await asyncio.sleep(PAUSE)
         else:
-            raise ConnectionError(f"the lease ended, it is held by {lease.holder if lease else 'nobody'}")
+            raise ConnectionError(f"the lease ended, it is held by {holder or 'nobody'}")
 
 
 def _refusal(error: RedisError, session: RedisSession) -> Diagnosis:

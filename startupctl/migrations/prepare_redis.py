@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from startupctl.check import Mode, Unhealthy
 from startupctl.databases.redis_bootstrap import made_before, read_wanted, refusal, survey
 from startupctl.databases.redis_bootstrap_codes import PENDING
-from startupctl.databases.redis_diagnosis import explain, seen
+from startupctl.databases.redis_diagnosis import seen
 from startupctl.databases.redis_objects import Entry
 from startupctl.databases.redis_reader import open_reader
 from startupctl.databases.redis_signals import READ_ONLY_REPLICA
 from startupctl.diagnosis import Diagnosis
-from startupctl.failures import NotThisProtocol
 from startupctl.threads import in_thread
 from startupctl.wire.resp import RedisError
 
@@ -77,18 +76,10 @@ class RedisPreparation(NamedTuple):
 
     @asynccontextmanager
     async def lend_lock(self, run: Run) -> AsyncIterator[Held]:
-        """Hold the lock of this database for a component that borrows it.
-
-        Raises Unhealthy and ConnectionBroken only: whoever borrows knows no answers of Redis.
-        """
-        try:
-            async with open_reader(self.place, _briefly(run)) as reader:
-                place = reader.place
-                _require_writable(reader)
-        except (RedisError, NotThisProtocol) as error:
-            diagnosis = explain(error, self.place)
-            assert diagnosis
-            raise Unhealthy(diagnosis) from error
+        """Hold the lock of this database for a component that borrows it; raises as `carry_out` does."""
+        async with open_reader(self.place, _briefly(run)) as reader:
+            place = reader.place
+            _require_writable(reader)
         async with self._locked(place, run) as (_, held):
             yield held
 
@@ -102,8 +93,7 @@ class RedisPreparation(NamedTuple):
         from startupctl.migrations.lock_redis import holder_of
 
         async with self._asked(run) as session:
-            lease = await holder_of(session)
-        return replace(lease.holder, token=lease.value) if lease else None
+            return await holder_of(session)
 
     async def _unlock(self, run: Run, holder: Holder) -> bool:
         from startupctl.migrations.lock_redis import release

@@ -25,6 +25,7 @@ from startupctl.kinds.redis import Redis
 from startupctl.migrations import lock as locks
 from startupctl.migrations import lock_redis
 from startupctl.migrations.lock_redis import KEY, holder_of, redis_lock, release
+from startupctl.wire.resp import RedisError
 from support import make_run
 
 STRANGER = "t0ken other-host:77 2026-01-02 03:04:05+00:00"
@@ -180,12 +181,22 @@ async def test_a_lock_that_was_left_behind_can_be_seen_and_removed(server, run):
     async with connected(place_of(server), 5) as session:
         assert await holder_of(session) is None
         await cli(server, "SET", KEY, STRANGER, "PX", "20000")
-        lease = await holder_of(session)
-        assert str(lease.holder) == "other-host:77 since 2026-01-02 03:04:05+00:00"
-        assert 9 < lease.holder.silent < 15
+        holder = await holder_of(session)
+        assert str(holder) == "other-host:77 since 2026-01-02 03:04:05+00:00"
+        assert 9 < holder.silent < 15
         assert await release(session, "another") is False
-        assert await release(session, lease.value) is True
+        assert await release(session, holder.token) is True
         assert await holder_of(session) is None
+
+
+@pytest.mark.anyio
+async def test_the_kind_shows_and_opens_its_lock_from_outside(server, run):
+    latch = Redis(url=server.url()).latch(run)
+    assert await latch.holder() is None
+    await cli(server, "SET", KEY, STRANGER)
+    holder = await latch.holder()
+    assert (str(holder), holder.silent) == ("other-host:77 since 2026-01-02 03:04:05+00:00", None)
+    assert [await latch.unlock(holder), await latch.unlock(holder)] == [True, False]
 
 
 @pytest.mark.anyio
@@ -228,13 +239,20 @@ async def test_a_killed_holder_frees_it_when_the_lease_ends(server, run):
 # -- lent
 
 
-@pytest.mark.anyio
-async def test_whoever_borrows_is_told_why_it_cannot_be_lent(valkey_server, server, run):
+@pytest.mark.parametrize(
+    ("password", "code", "words"),
+    [("app-password", "RDS011", "user `app` of 127.0.0.1"), ("wrong-password", "RDS003", "refuses the password")],
+)
+def test_whoever_borrows_is_told_why_it_cannot_be_lent(password, code, words, server):
     server.cli("ACL", "SETUSER", "app", "on", ">app-password", "+ping")
-    found = await refusal(Redis(url=server.url("app-password", "app")).lock(run).__aenter__())
-    assert (found.code.code, found.signal) == ("RDS011", "NOPERM")
-    found = await refusal(Redis(url=server.url("wrong-password", "app")).lock(run).__aenter__())
-    assert found.code.code == "RDS003"
+    url = server.url(password, "app")
+    lender = Redis(url=url)
+    with pytest.raises((Unhealthy, RedisError)) as caught:
+        asyncio.run(lender.lock(make_run(mode=Mode.PREPARE)).__aenter__())
+    error = caught.value
+    found = error.diagnosis if isinstance(error, Unhealthy) else lender.explain(error)
+    assert found.code.code == code
+    assert words in found.summary
 
 
 MANIFEST = """
