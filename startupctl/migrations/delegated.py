@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PATIENCE = 10.0  # seconds a tool that is told to end has to undo what it was doing
 BEAT = 1.0  # seconds between two looks whether the lock is still held
 SHOWN_LINES = 8  # of a tool that failed: its traceback ends with several lines of help
+TIMES = "`attempt_timeout`, and `migrations.timeout` with the lock held"
 NOT_STARTED = {NOT_FOUND, NOT_EXECUTABLE}
 
 
@@ -48,7 +49,7 @@ async def rehearse_by_tool(run: Run, keys: MigrationKeys, *, there: bool) -> Fac
     if there and await migrator.ask(run.left() or None) is None:
         return {**migrator.facts(), "would_apply": []}
     assert keys.tool
-    return {**migrator.facts(pending=True), "would_apply": [keys.tool.label], "would_run": _shown(keys.tool.up)}
+    return {**migrator.facts(pending=True), "would_apply": [], "would_run": _shown(keys.tool.up)}
 
 
 async def migrate_by_tool(run: Run, site: Site[Any]) -> Facts:
@@ -116,7 +117,9 @@ class Migrator:
             async with running(argv, self._run.folder) as child:
                 await end_of(child, seconds)
         except TimeoutError:
-            raise Unhealthy(Diagnosis(COMPONENT_TIMEOUT, {"seconds": seconds}, said=child.last_lines())) from None
+            advice = f"find out what `{argv[0]}` waits for, or give it more time: {TIMES}"
+            late = Diagnosis(COMPONENT_TIMEOUT, {"seconds": seconds}, said=child.last_lines(), advice=advice)
+            raise Unhealthy(late) from None
         except OSError as error:
             key = "migrations.tool.check"
             raise Unhealthy(await in_thread(not_started, argv, self._run.folder, key, error)) from error

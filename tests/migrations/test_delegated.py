@@ -285,6 +285,7 @@ async def test_a_dry_run_asks_and_runs_nothing(wanted, preparing, tmp_path):
     site = wanted("touch done")
     facts = await rehearse_by_tool(preparing, site.keys, there=True)
     assert (facts["would_run"], facts["migrations"]["pending"]) == (["sh", "-c", "touch done"], 1)
+    assert facts["would_apply"] == []  # nothing that our own ledger would have to record
     assert not (tmp_path / "done").exists()
     (tmp_path / "done").touch()
     assert "would_run" not in await rehearse_by_tool(preparing, site.keys, there=True)
