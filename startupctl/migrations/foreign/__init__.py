@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -12,6 +11,9 @@ if TYPE_CHECKING:
     from startupctl.databases.session import Reader
     from startupctl.migrations.history import Applied, History, Table
     from startupctl.migrations.script import Migration
+
+# stated, not looked for in the folder: it is asked with every check
+TOOLS = ("atlas", "dbmate", "flyway", "golang-migrate", "goose", "prisma")
 
 
 class Tool(Protocol):
@@ -42,12 +44,12 @@ class Tool(Protocol):
 
 def tool_names() -> list[str]:
     """Return the names of all tools, sorted."""
-    return sorted(module.name.replace("_", "-") for module in iter_modules(__path__))
+    return list(TOOLS)
 
 
 def find_tool(name: str) -> Tool | None:
     """Return a tool by its name, which is also the name of its format; None for one that keeps no table."""
-    if name.replace("_", "-") not in tool_names():
+    if name not in TOOLS:
         return None
     module: Any = import_module(f"{__name__}.{name.replace('-', '_')}")
     tool: Tool = module

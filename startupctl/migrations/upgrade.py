@@ -1,0 +1,97 @@
+"""The work of one run on one database: what another tool did is taken over, then file by file is applied."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import takewhile
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from startupctl.check import Unhealthy
+from startupctl.databases.session import StatementFailed
+from startupctl.diagnosis import FailureClass
+from startupctl.migrations.adopt import take_over
+from startupctl.migrations.failed import failure_diagnosis, half_applied
+from startupctl.migrations.past import read_past
+from startupctl.migrations.standing import compare, require_fit, require_way
+
+if TYPE_CHECKING:
+    from startupctl.check import Facts, Held, Run
+    from startupctl.databases.session import Session
+    from startupctl.migrations.files import Directory
+    from startupctl.migrations.keys import MigrationKeys
+    from startupctl.migrations.ledger import Entry, Ledger
+    from startupctl.migrations.script import Migration
+    from startupctl.migrations.standing import Standing
+
+S = TypeVar("S", bound="Session")
+
+
+class Upgrade(Generic[S]):
+    """The work with the lock held; `conduct` does it."""
+
+    def __init__(self, run: Run, keys: MigrationKeys, ledger: Ledger[S], session: S, held: Held) -> None:
+        """Nothing is asked yet."""
+        self._run, self._keys, self._ledger = run, keys, ledger
+        self._session, self._held = session, held
+        self._applied: list[str] = []
+        self._resumed: list[str] = []
+        self._settled = 0
+
+    async def conduct(self, directory: Directory) -> Facts:
+        """Look again, now that nobody else changes anything, and apply up to the end or to what cannot be applied here."""
+        await self._ledger.create(self._session)
+        past = await read_past(directory, self._ledger, self._session)
+        standing = compare(directory, past.entries, self._ledger.lexicon, past.adoption)
+        require_fit(standing, self._keys.out_of_order)
+        if past.adoption and past.adoption.entries:
+            await self._held.ensure()
+            await take_over(self._ledger, self._session, directory, past.adoption.entries)
+        self._require_whole(standing)
+        left = {migration.version: entry for migration, entry in (*standing.begun, *standing.outdated)}
+        for migration in takewhile(lambda one: not one.obstacle, standing.pending):
+            await self._proceed(standing, migration, left.get(migration.version))
+        require_way(standing, self._facts(standing))
+        return self._facts(standing)
+
+    async def _proceed(self, standing: Standing, migration: Migration, entry: Entry | None) -> None:
+        await self._held.ensure()
+        self._run.progress(f"migrating {migration.name}", self._settled, len(standing.pending))
+        if await self._apply(standing, migration, entry):
+            self._applied.append(migration.name)
+            if entry and not entry.state.is_applied:
+                self._resumed.append(migration.name)
+        self._settled += 1
+
+    def _require_whole(self, standing: Standing) -> None:
+        """Raise Unhealthy (MIG003) when a file was left half-applied: nobody else can be at it now."""
+        for migration, entry in standing.begun:
+            if not self._ledger.resumes(entry, migration):
+                total = len(self._ledger.statements(migration.up))
+                diagnosis = half_applied(migration, entry, self._ledger.ways_out(entry), total)
+                raise Unhealthy(diagnosis, self._facts(standing))
+
+    async def _apply(self, standing: Standing, migration: Migration, entry: Entry | None) -> bool:
+        limit = self._keys.timeout or None
+        try:
+            async with asyncio.timeout(limit) as scope:
+                return await self._ledger.apply(self._session, migration, entry)
+        except StatementFailed as error:
+            raise self._unhealthy(standing, migration, error) from error
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            said = f"not finished within migrations.timeout ({limit:g} s)"
+            late = StatementFailed("", said, FailureClass.PERMANENT)
+            raise self._unhealthy(standing, migration, late) from error
+
+    def _unhealthy(self, standing: Standing, migration: Migration, error: StatementFailed) -> Unhealthy:
+        parts = self._ledger.statements(migration.up)
+        diagnosis = failure_diagnosis(migration.up, error, parts, self._applied, migration.format)
+        return Unhealthy(diagnosis, self._facts(standing))
+
+    def _facts(self, standing: Standing) -> Facts:
+        """Return where it stands now; what somebody else applied meanwhile is not pending either."""
+        left = len(standing.pending) - self._settled
+        gone_on = {"resumed": self._resumed} if self._resumed else {}
+        lock = {"lock": self._held.label, "lock_wait": round(self._held.waited, 3)}
+        return {**standing.facts(self._applied, pending=left), **gone_on, **lock}
