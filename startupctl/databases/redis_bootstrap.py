@@ -16,7 +16,7 @@ from startupctl.text_file import FileRefused, read_bytes
 from startupctl.wire.resp import RedisError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from startupctl.check import Facts
@@ -77,12 +77,10 @@ async def survey(reader: RedisReader, wanted: Sequence[Wanted]) -> Survey:
     return Survey(len(wanted), tuple(Lack(one, reasons[one.id]) for one in wanted if reasons[one.id]))
 
 
-async def made_before(reader: RedisReader, lacking: Sequence[Lack]) -> Mapping[str, str]:
-    """Return when startupctl made what is missing now, by id; nothing where it may not be asked."""
-    [answer] = await reader.ask(("HMGET", RECORD, *(lack.wanted.id for lack in lacking)))
-    found = answer if isinstance(answer, list) else [None] * len(lacking)
-    pairs = zip(lacking, found, strict=True)
-    return {lack.wanted.id: text.partition(" ")[2] for lack, text in pairs if isinstance(text, str)}
+async def made_at(reader: RedisReader, wanted: Wanted) -> str:
+    """Return when startupctl made something, empty when it did not or the record may not be read."""
+    [answer] = await reader.ask(("HGET", RECORD, wanted.id))
+    return answer.partition(" ")[2] if isinstance(answer, str) else ""
 
 
 def refusal(error: RedisError, wanted: Named, place: Place) -> Diagnosis:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.check import Mode, Unhealthy
-from startupctl.databases.redis_bootstrap import made_before, read_wanted, refusal, survey
+from startupctl.databases.redis_bootstrap import made_at, read_wanted, refusal, survey
 from startupctl.databases.redis_bootstrap_codes import PENDING
 from startupctl.databases.redis_diagnosis import seen
 from startupctl.databases.redis_objects import Entry
@@ -50,8 +50,9 @@ class RedisPreparation(NamedTuple):
         found = await survey(reader, await self._wanted())
         if not found.lacking:
             return found.facts()
-        before = (await made_before(reader, found.lacking[:1])).get(found.lacking[0].wanted.id)
-        name = found.lacking[0].reason + (f" (startupctl made it at {before})" if before else "")
+        first, reason = found.lacking[0]
+        before = await made_at(reader, first)
+        name = f"{reason} (startupctl made it at {before})" if before else reason
         facts = {"pending": len(found.lacking), "total": found.total, "name": name}
         raise Unhealthy(Diagnosis(PENDING, facts), reader.state.facts | found.facts())
 
@@ -132,6 +133,7 @@ class _Making:
     def __init__(self, run: Run, session: RedisSession, held: Held) -> None:
         self._run, self._session, self._held = run, session, held
         self._made: list[str] = []
+        self._left = 0
 
     async def conduct(self, wanted: tuple[Wanted, ...]) -> Facts:
         """Look again, now that nobody else makes anything, and make one after the other."""
@@ -140,22 +142,24 @@ class _Making:
             found = await survey(reader, wanted)
             of_server = [lack for lack in found.lacking if not lack.wanted.key]
             nodes = [master.place.endpoint for master in await reader.masters()] if of_server else []
+        self._left = len(found.lacking)
         for number, (one, _) in enumerate(found.lacking):
             self._run.progress(f"making {one.id}", number, len(found.lacking))
             try:
                 await self._held.ensure()
                 await self._make(one, [None] if one.key else nodes)
             except Unhealthy as unhealthy:
-                raise Unhealthy(unhealthy.diagnosis, self._facts(found, len(found.lacking) - number)) from unhealthy
-        return self._facts(found, 0)
+                raise Unhealthy(unhealthy.diagnosis, self._facts(found)) from unhealthy
+        return self._facts(found)
 
     async def _make(self, one: Wanted, nodes: Sequence[Endpoint | None]) -> None:
         """Make one object and record it, unless somebody who does not know the lock was faster."""
         answers = [await self._send(one, node) for node in nodes]
+        self._left -= 1
         if all(answers):
-            await self._send(Entry(one))
             self._made.append(one.id)
             self._run.note(created=True)
+            await self._send(Entry(one))
 
     async def _send(self, one: Wanted | Entry, node: Endpoint | None = None) -> bool:
         """Send the command that makes it; return whether it did. Raises Unhealthy."""
@@ -166,9 +170,9 @@ class _Making:
                 return False
             raise Unhealthy(refusal(error, one, self._session.place)) from error
 
-    def _facts(self, found: Survey, pending: int) -> Facts:
+    def _facts(self, found: Survey) -> Facts:
         lock = {"lock": self._held.label, "lock_wait": round(self._held.waited, 3)}
-        return {"created": bool(self._made), **found.facts(self._made, pending), **lock}
+        return {"created": bool(self._made), **found.facts(self._made, self._left), **lock}
 
 
 def _require_writable(reader: RedisReader) -> None:

@@ -56,8 +56,10 @@ def groups(server, stream):
     return {group[b"name"]: group[b"last-delivered-id"] for group in server.cli("XINFO", "GROUPS", stream)}
 
 
+@pytest.mark.parametrize("program", ["valkey_server", "redis_server"])
 @pytest.mark.anyio
-async def test_what_is_missing_is_made_and_then_there(server, library, preparing, services):
+async def test_what_is_missing_is_made_and_then_there(program, request, library, preparing, services):
+    server = request.getfixturevalue(program)()
     kind = Redis(url=server.url(), bootstrap={**WANTED, "functions": [library()]})
     facts = await kind.prepare(preparing)
     assert (facts["created"], facts["lock"], services.notes) == (True, "redis lease", {"created": True})
