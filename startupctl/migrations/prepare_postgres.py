@@ -168,7 +168,7 @@ class PostgresPreparation:
             return {}
         ledger = PostgresLedger(self.migrations.table)
         facts = await rehearse(run, self.site(run), session)
-        if facts["would_apply"]:
+        if facts["would_apply"] or facts.get("would_adopt"):
             await self._require_way(run, ledger, session)
         return facts
 

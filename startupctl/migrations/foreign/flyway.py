@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from startupctl.databases.session import Reader, Row
     from startupctl.migrations.history import Table
-    from startupctl.migrations.script import Migration
+    from startupctl.migrations.script import Migration, Script
 
 TABLES = ("flyway_schema_history",)
 NEIGHBOURS = ()
@@ -84,14 +84,15 @@ def key(version: str) -> tuple[bool, tuple[int, ...], str]:
 
 
 def edited(history: History, done: Sequence[tuple[Migration, Applied]]) -> Iterator[Migration]:
-    """Yield the files whose CRC32, over their lines without line ends, is another."""
+    """Yield the files whose CRC32, over their lines without line ends, is another; programs have one of their own."""
     del history
     for migration, row in done:
-        if row.checksum and _checksum(migration.up.text) != int(row.checksum):
+        if row.checksum and not migration.obstacle and _checksum(migration.up) != int(row.checksum):
             yield migration
 
 
-def _checksum(text: str) -> int:
+def _checksum(script: Script) -> int:
+    text = script.text if script.written is None else script.written
     total = 0
     for line in re.split(r"\r\n|\r|\n", text):
         total = crc32(line.encode(), total)
