@@ -10,10 +10,10 @@ from startupctl.diagnosis import Diagnosis
 from startupctl.errors import Mark, Problem
 from startupctl.migrations.codes import BAD_FILE
 from startupctl.migrations.folder import Folder
-from startupctl.migrations.formats import choose_format
+from startupctl.migrations.formats import choose_format, format_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from startupctl.migrations.formats import Format
@@ -36,24 +36,38 @@ class Directory:
         return [migration.name for migration in self.migrations]
 
 
-def read_directory(path: Path, wanted: str) -> Directory:
+def read_directory(
+    path: Path, wanted: str, placeholders: Mapping[str, str] | None = None, database: str = ""
+) -> Directory:
     """Read a directory; blocks.
 
-    `wanted` is the name of a format or `auto`. Raises Unhealthy (MIG008) with every problem, by file and line.
+    `wanted` is the name of a format or `auto`, `placeholders` are values for names in the files, `database`
+    is `postgresql`, `clickhouse` or `sqlite` where it is known. Raises Unhealthy (MIG008) with every
+    problem, by file and line.
     """
-    try:
-        folder = Folder(path)
-    except OSError as error:
-        what = f"cannot be read: {error.strerror}"
-        raise bad_files([Problem(what, hint="correct `migrations.dir`", mark=Mark(str(path)))]) from error
+    folder = open_folder(path, placeholders, database)
     chosen = choose_format(wanted, folder)
+    if not chosen:
+        raise bad_files(folder.problems)
     migrations = sorted(chosen.read(folder), key=chosen.order)
+    if folder.placeholders and not chosen.FILLS_PLACEHOLDERS:
+        what = f"is read as {format_name(chosen)}, which has no placeholders"
+        folder.refuse("", what, "remove `migrations.placeholders`")
     problems = [*folder.problems, *_duplicates(migrations)]
     if problems:
         raise bad_files(problems)
     if not migrations:
         raise bad_files([Problem("holds no migration", hint="correct `migrations.dir`", mark=Mark(str(path)))])
     return Directory(path, chosen, tuple(migrations))
+
+
+def open_folder(path: Path, placeholders: Mapping[str, str] | None = None, database: str = "") -> Folder:
+    """List a directory; blocks. Raises Unhealthy (MIG008)."""
+    try:
+        return Folder(path, placeholders, database)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+        raise bad_files([Problem(what, hint="correct `migrations.dir`", mark=Mark(str(path)))]) from error
 
 
 def bad_files(problems: Sequence[Problem]) -> Unhealthy:

@@ -4,48 +4,69 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.errors import Mark, Problem
 from startupctl.text_file import FileRefused, read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 MAX_BYTES = 256 * 2**20  # of one file: it is held in memory, and sent as one message
-MAX_DEPTH = 8  # folders below folders
+UTF_8 = "utf-8-sig"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A file as it was read, before a format makes sense of it; `name` is relative to the directory."""
 
     name: str
     path: Path
     text: str
-    raw: str
+    data: bytes
+
+    @property
+    def raw(self) -> str:
+        """The sha256 of its bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def base(self) -> str:
+        """Its name without folders."""
+        return self.name.rpartition("/")[2]
 
 
 class Folder:
-    """A directory of migrations as it lies on disk.
+    """A directory of migrations as it lies on disk; hidden files and folders are left out.
 
-    `names` are the relative names of everything in it that is no folder, sorted, hidden ones left out;
-    `problems` is what was wrong with reading. Raises OSError when the directory cannot be listed.
+    `problems` is what was wrong with reading. `database` is what it is for (`postgresql`, `clickhouse`,
+    `sqlite`), empty when nobody knows; `placeholders` are values for names in the files. Raises OSError
+    when the directory cannot be listed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, placeholders: Mapping[str, str] | None = None, database: str = "") -> None:
         """List the directory; blocks."""
         self.path = path
+        self.placeholders, self.database = placeholders or {}, database
         self.problems: list[Problem] = []
-        self.names = tuple(sorted(_names_below(path, "", MAX_DEPTH)))
+        self.files, self.folders = _listed(path)
         self._read: dict[str, Source | None] = {}
 
-    @property
-    def top(self) -> list[str]:
-        """The names of the files that are in no folder below, and of SQL; most formats know no others."""
-        return [name for name in self.names if "/" not in name and name.endswith(".sql")]
+    @cached_property
+    def sql(self) -> list[str]:
+        """The names of SQL in the directory itself; most formats know no others."""
+        return [name for name in sorted([*self.files, *self.folders]) if is_sql(name)]
+
+    @cached_property
+    def everything(self) -> list[str]:
+        """The relative names of all files, also in folders below; each folder is entered once, whatever links to it."""
+        return sorted(self._below())
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a file of this relative name."""
+        return name in self._names
 
     def sources(self, names: Iterable[str]) -> Iterator[Source]:
         """Yield those of the files that can be read, once each; the others become problems."""
@@ -54,39 +75,87 @@ class Folder:
             if source:
                 yield source
 
-    def source(self, name: str) -> Source | None:
+    def source(self, name: str, encoding: str = UTF_8) -> Source | None:
         """Return a file, or None with a problem noted; it is read once."""
         if name not in self._read:
-            self._read[name] = self._text_of(name)
+            self._read[name] = self._text_of(name, encoding)
         return self._read[name]
 
-    def _text_of(self, name: str) -> Source | None:
+    def refuse(self, name: str, what: str, hint: str = "", line: int = 0, column: int = 1) -> None:
+        """Note a problem of a file, `name` being relative; the directory itself has no name."""
+        path = str(self.path / name).encode(errors="backslashreplace").decode()
+        self.problems.append(Problem(what, hint=hint, mark=Mark(path, line, column)))
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.everything)
+
+    def _text_of(self, name: str, encoding: str) -> Source | None:
         path = self.path / name
+        if not _is_text(name):
+            self.refuse(name, "has a name that is not UTF-8 text", "rename it")
+            return None
         try:
             data = read_bytes(path, MAX_BYTES)
-            text = data.decode("utf-8-sig")
+            text = data.decode(encoding)
         except FileRefused as refused:
-            self.problems.append(Problem(f"cannot be read: {refused}", mark=Mark(str(path))))
+            self.refuse(name, f"cannot be read: {refused}")
             return None
         except UnicodeDecodeError as error:
-            self._refuse_text(path, "is not UTF-8 text", data[: error.start].count(b"\n"))
+            self._refuse_text(name, data, error.start, encoding)
             return None
         if "\0" in text:
-            self._refuse_text(path, "holds a NUL character", text.count("\n", 0, text.index("\0")))
+            self._refuse_text(name, data, data.find(b"\0"), encoding)
             return None
-        return Source(name, path, text, hashlib.sha256(data).hexdigest())
+        return Source(name, path, text, data)
 
-    def _refuse_text(self, path: Path, what: str, lines_before: int) -> None:
-        mark = Mark(str(path), lines_before + 1, 1)
-        self.problems.append(Problem(what, hint="save it as UTF-8", mark=mark))
+    def _refuse_text(self, name: str, data: bytes, position: int, encoding: str) -> None:
+        if data.startswith(_UTF_16):
+            self.refuse(name, "is UTF-16", "save it as UTF-8")
+            return
+        wanted = "UTF-8" if encoding == UTF_8 else encoding
+        what = "holds a NUL character" if data[position : position + 1] == b"\0" else f"is not {wanted} text"
+        self.refuse(name, what, f"save it as {wanted}", data.count(b"\n", 0, position) + 1)
+
+    def _below(self) -> Iterator[str]:
+        pending, seen = [""], set()
+        while pending:
+            prefix = pending.pop()
+            try:
+                status = (self.path / prefix).stat()
+                identity = (status.st_dev, status.st_ino)
+                files, folders = ([], []) if identity in seen else _listed(self.path / prefix)
+            except OSError as error:
+                self.refuse(prefix, f"cannot be read: {error.strerror}")
+                continue
+            seen.add(identity)
+            yield from (prefix + name for name in files)
+            pending += [f"{prefix}{name}/" for name in reversed(folders)]
 
 
-def _names_below(folder: Path, prefix: str, depth: int) -> Iterator[str]:
+def is_sql(name: str) -> bool:
+    """Whether a file is SQL, by its name."""
+    return name.lower().endswith(".sql")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down; of bytes that are not UTF-8 the system makes surrogates."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the files and of the folders in one, sorted."""
+    files: list[str] = []
+    folders: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir() and not entry.name.endswith(".sql"):
-                yield from _names_below(folder / entry.name, f"{prefix}{entry.name}/", depth - 1) if depth else ()
-            else:
-                yield prefix + entry.name
+            if not entry.name.startswith("."):
+                (folders if _is_folder(entry) else files).append(entry.name)
+    return sorted(files), sorted(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: reading it as a file says so
+        return False

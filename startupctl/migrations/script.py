@@ -19,13 +19,16 @@ class Script:
     """The statements of one direction; `text` has the line numbers of the file at `path`.
 
     `transaction` False means that the file asks to run outside of one. `parts` are the statements where
-    the format itself cuts them; None leaves that to the lexer of the dialect.
+    the format itself cuts them, as its tool sends them: with their comments and closing `;`, and several
+    at once where they are marked as one. None leaves the cutting to the lexer of the dialect. `written`
+    is the text before values were put into it, None when there were none to put in.
     """
 
     path: Path
     text: str
     transaction: bool = True
     parts: tuple[Statement, ...] | None = None
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,8 @@ class Migration:
     """One step forward, and back where `down` is given.
 
     `version` identifies it in a ledger; `raw` is the sha256 of the bytes of its file. One that is
-    `repeatable` is applied again when its content changed. `obstacle` says why it cannot be applied
-    here, as a migration that is a program of its own tool.
+    `repeatable` is applied again when its content changed. `obstacle` says why it cannot be applied,
+    nor taken back, here, as a migration that is a program of its own tool.
     """
 
     version: str
@@ -52,5 +55,6 @@ class Migration:
         return self.up.path
 
     def content_hash(self, lexicon: Lexicon) -> str:
-        """Return the sha256 of what the server sees of it: without comments and layout."""
-        return hashlib.sha256(normalised(self.up.text, lexicon).encode()).hexdigest()
+        """Return the sha256 of what the server sees of it, without comments and layout, before values were put in."""
+        text = self.up.text if self.up.written is None else self.up.written
+        return hashlib.sha256(normalised(text, lexicon).encode()).hexdigest()

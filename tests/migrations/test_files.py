@@ -81,10 +81,10 @@ def test_a_numbered_file_may_ask_to_run_outside_of_a_transaction(write):
     [
         ({"1_a.sql": "SELECT 1;", "users.sql": ""}, "users.sql: is no name of a numbered migration"),
         ({"1_a.sql": "SELECT 1;", "01_b.sql": ""}, "1_a.sql: has version 1, as `01_b.sql` has"),
-        ({"1_a.up.sql": "SELECT 1;", "1_a.down.sql": ""}, "1_a.down.sql: is no name of a numbered migration"),
+        ({"1_a.sql": "SELECT 1;", "1_b.down.sql": ""}, "1_b.down.sql: has no file for the way up"),
         (
-            {"1_a.sql": "SELECT 1;\n-- +goose Down\nDROP TABLE a;"},
-            "1_a.sql:2:1: `-- +goose Down` marks the file of another tool",
+            {"1_a.sql": "SELECT 1;\n-- + goose Down\nDROP TABLE a;"},
+            "1_a.sql:2:1: `-- + goose Down` marks the file of another tool",
         ),
         ({"1_a.sql": UP, "2_b.sql": "SELECT 1;"}, "2_b.sql: has no `-- migrate:up`"),
         ({"1_a.sql": UP, "2_b.sql": "-- migrate:up\nSELECT 1;"}, "2_b.sql: has no `-- migrate:down`"),

@@ -14,21 +14,25 @@ if TYPE_CHECKING:
     from startupctl.migrations.script import Migration
 
 AUTO = "auto"
+BY_NAME, BY_CONTENT, LAST_RESORT = 3, 2, 1  # ranks
 
 
 class Format(Protocol):
     """What the module of a format offers.
 
-    `RANK`: of several formats that recognise a directory the highest is taken. `APPLIES_LATE`:
-    whether its own tool applies a pending file that is older than an applied one.
+    `RANK` says by what it is known. `APPLIES_LATE`: whether its own tool applies a pending file that is
+    older than an applied one. `FILLS_PLACEHOLDERS`: whether it puts `migrations.placeholders` into its
+    files. `OUTSIDE`: how `{file}` asks to run outside of a transaction, as an advice; empty where it cannot.
     """
 
     __name__: str
     RANK: int
     APPLIES_LATE: bool
+    FILLS_PLACEHOLDERS: bool
+    OUTSIDE: str
 
-    def recognises(self, folder: Folder) -> bool:
-        """Whether the files look like this format."""
+    def sign(self, folder: Folder) -> str:
+        """Return the name of a file that only this format has, or nothing; names decide before contents are read."""
 
     def read(self, folder: Folder) -> Iterator[Migration]:
         """Yield the migrations in any order; what is wrong with a file is added to the folder's problems."""
@@ -39,25 +43,36 @@ class Format(Protocol):
 
 def format_names() -> list[str]:
     """Return the names of all formats, sorted."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return sorted(module.name.replace("_", "-") for module in iter_modules(__path__))
 
 
 def format_name(chosen: Format) -> str:
     """Return the name of a format as the manifest writes it."""
-    return chosen.__name__.rpartition(".")[2]
+    return chosen.__name__.rpartition(".")[2].replace("_", "-")
 
 
 @cache
 def find_format(name: str) -> Format:
     """Return a format by its name; raises ModuleNotFoundError for a name that nobody has."""
-    module: Any = import_module(f"{__name__}.{name}")
+    module: Any = import_module(f"{__name__}.{name.replace('-', '_')}")
     found: Format = module
     return found
 
 
-def choose_format(wanted: str, folder: Folder) -> Format:
-    """Return the wanted format; for `auto` the one that recognises the files, numbered files being the last resort."""
+def choose_format(wanted: str, folder: Folder) -> Format | None:
+    """Return the wanted format, for `auto` the one whose signs the directory shows; None when two do, which is a problem.
+
+    Of several the one that is known by names is taken; what shows no sign at all is read as numbered files.
+    """
     if wanted != AUTO:
         return find_format(wanted)
-    formats = sorted((find_format(name) for name in format_names()), key=lambda one: one.RANK, reverse=True)
-    return next((one for one in formats if one.recognises(folder)), formats[-1])
+    formats = sorted(map(find_format, format_names()), key=lambda one: one.RANK, reverse=True)
+    for rank in (BY_NAME, BY_CONTENT):
+        shown = {format_name(one): name for one in formats if rank == one.RANK and (name := one.sign(folder))}
+        if len(shown) > 1:
+            what = " and ".join(f"files of {form} (`{name}`)" for form, name in shown.items())
+            folder.refuse("", f"holds {what}", "keep those of one tool, or set `migrations.format`")
+            return None
+        if shown:
+            return find_format(*shown)
+    return formats[-1]

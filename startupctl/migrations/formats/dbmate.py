@@ -6,11 +6,10 @@ The rules are those of dbmate's pkg/dbmate/migration.go.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from startupctl.errors import Mark, Problem
+from startupctl.migrations.formats import BY_CONTENT
 from startupctl.migrations.script import Migration, Script
 
 if TYPE_CHECKING:
@@ -18,8 +17,10 @@ if TYPE_CHECKING:
 
     from startupctl.migrations.folder import Folder, Source
 
-RANK = 10
+RANK = BY_CONTENT
 APPLIES_LATE = True
+FILLS_PLACEHOLDERS = False
+OUTSIDE = "write `-- migrate:up transaction:false` in `{file}`"
 
 _NAME = re.compile(r"(\d+).*\.sql", re.ASCII)
 _MARKER = re.compile(r"^--[ \t]*migrate:(up|down)(?:[ \t]+(\S.*?))?[ \t]*\r?$", re.MULTILINE)
@@ -30,8 +31,7 @@ _HALF_MARKER = re.compile(
 _STATEMENT = re.compile(r"^[ \t]*(?!--)\S.*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(NamedTuple):
     """One marker line and what follows it."""
 
     direction: str
@@ -40,9 +40,9 @@ class _Block:
     line: int
 
 
-def recognises(folder: Folder) -> bool:
-    """Whether a file has one of the markers."""
-    return any(_MARKER.search(source.text) for source in folder.sources(folder.top))
+def sign(folder: Folder) -> str:
+    """Return the first file that has one of the markers."""
+    return next((source.name for source in folder.sources(folder.sql) if _MARKER.search(source.text)), "")
 
 
 def order(migration: Migration) -> str:
@@ -52,12 +52,12 @@ def order(migration: Migration) -> str:
 
 def read(folder: Folder) -> Iterator[Migration]:
     """Read every file; several blocks of one direction are taken together, in their order."""
-    for source in folder.sources(folder.top):
+    for source in folder.sources(folder.sql):
         numbered = _NAME.fullmatch(source.name)
         blocks = list(_blocks(source.text))
-        found = list(_mistakes(source, blocks, named=bool(numbered)))
-        folder.problems += found
-        if not found and numbered:
+        found = len(folder.problems)
+        _refuse_mistakes(folder, source, blocks, named=bool(numbered))
+        if numbered and len(folder.problems) == found:
             up, down = (_script(source, blocks, direction) for direction in ("up", "down"))
             yield Migration(numbered[1], source.name, "dbmate", source.raw, up, down)
 
@@ -78,32 +78,27 @@ def _script(source: Source, blocks: Sequence[_Block], direction: str) -> Script:
     return Script(source.path, text, transaction=not outside)
 
 
-def _mistakes(source: Source, blocks: Sequence[_Block], *, named: bool) -> Iterator[Problem]:
-    path, text = str(source.path), source.text
+def _refuse_mistakes(folder: Folder, source: Source, blocks: Sequence[_Block], *, named: bool) -> None:
     if not named:
-        yield Problem("is no name of a migration", hint="begin it with a number", mark=Mark(path))
-    for half in _HALF_MARKER.finditer(text):
+        folder.refuse(source.name, "is no name of a migration", "begin it with a number")
+    for half in _HALF_MARKER.finditer(source.text):
         if not _MARKER.match(half[0]):
-            line = text.count("\n", 0, half.start()) + 1
+            line = source.text.count("\n", 0, half.start()) + 1
             hint = "write `-- migrate:up` or `-- migrate:down`, at the beginning of a line"
-            yield Problem(f"`{half[0].strip()}` is a half-written marker", hint=hint, mark=Mark(path, line, 1))
+            folder.refuse(source.name, f"`{half[0].strip()}` is a half-written marker", hint, line)
     directions = [block.direction for block in blocks]
     for direction in ("up", "down"):
         if direction not in directions:
-            hint = f"add a line `-- migrate:{direction}`"
-            yield Problem(f"has no `-- migrate:{direction}`", hint=hint, mark=Mark(path))
+            folder.refuse(source.name, f"has no `-- migrate:{direction}`", f"add a line `-- migrate:{direction}`")
     if directions[:1] == ["down"] and "up" in directions:
-        hint = "put the up block first"
-        yield Problem("begins with `-- migrate:down`", hint=hint, mark=Mark(path, blocks[0].line, 1))
-    yield from _stray(path, text, blocks)
+        folder.refuse(source.name, "begins with `-- migrate:down`", "put the up block first", blocks[0].line)
+    _refuse_stray(folder, source, blocks)
 
 
-def _stray(path: str, text: str, blocks: Sequence[_Block]) -> Iterator[Problem]:
-    """Yield the statement that stands before the first marker: dbmate would not run it."""
-    head = "\n".join(text.split("\n")[: blocks[0].line - 1]) if blocks else ""
+def _refuse_stray(folder: Folder, source: Source, blocks: Sequence[_Block]) -> None:
+    """Note the statement that stands before the first marker: dbmate would not run it."""
+    head = "\n".join(source.text.split("\n", blocks[0].line - 1)[: blocks[0].line - 1]) if blocks else ""
     stray = _STATEMENT.search(head)
     if stray:
         line = head.count("\n", 0, stray.start()) + 1
-        yield Problem(
-            "holds a statement before `-- migrate:up`", hint="put it behind the marker", mark=Mark(path, line, 1)
-        )
+        folder.refuse(source.name, "holds a statement before `-- migrate:up`", "put it behind the marker", line)
