@@ -44,6 +44,8 @@ class PostgresSession:
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Wrap a connection; use `connected` to make one."""
         self._connection = connection
+        self.shared = False
+        """Whether a pooler gives the server's session to others between our transactions."""
 
     @property
     def in_transaction(self) -> bool:
@@ -51,12 +53,26 @@ class PostgresSession:
         return self._connection.info.transaction_status.name in ("INTRANS", "INERROR", "ACTIVE")
 
     @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._connection.closed
+
+    @property
+    def process(self) -> int:
+        """The id of the server's process as the login told it; a pooler tells one of its own."""
+        return self._connection.info.backend_pid
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """The settings that end a transaction or a session that takes its time."""
+        names = ("statement_timeout", "idle_in_transaction_session_timeout")
+        since = self._connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE
+        return (*names, "transaction_timeout") if since else names
+
+    @property
     def unlimited(self) -> str:
         """The statements that switch off what would end this transaction: it takes as long as it takes."""
-        names = ["statement_timeout", "idle_in_transaction_session_timeout"]
-        if self._connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
-            names.append("transaction_timeout")
-        return "; ".join(f"SET LOCAL {name} = 0" for name in names)
+        return "; ".join(f"SET LOCAL {name} = 0" for name in self.limits)
 
     async def rows(self, sql: str) -> list[Row]:
         """Send the text as one simple query; return the rows of its last statement that has any."""
@@ -79,7 +95,7 @@ class PostgresSession:
 
     async def roll_back(self) -> None:
         """End an open transaction; a connection that is gone has ended it already."""
-        if not self._connection.closed and self.in_transaction:
+        if not self.closed and self.in_transaction:
             with suppress(StatementFailed):
                 await self.execute("ROLLBACK")
 

@@ -39,8 +39,11 @@ class StatementFailed(Exception):
 
     `code` is the server's (SQLSTATE, ClickHouse number, SQLite name), `said` its words, `position`
     counts characters of the sent text from 1, `done` the statements of the text that succeeded before.
-    `lost` says that the connection ended and that nobody knows what became of the statement.
+    `lost` says that the connection ended and that nobody knows what became of the statement. `kept` is a
+    sentence about what of the whole script stays, where that is known.
     """
+
+    kept = ""
 
     def __init__(
         self,

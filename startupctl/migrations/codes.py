@@ -145,7 +145,7 @@ LOCK_UNSAFE = Code(
     "lock-unsafe",
     P,
     "{what}",
-    "Replicas that migrate at once must wait for each other, so nothing was migrated.",
+    "A migration must have the lock for itself, and often the session it runs in; nothing of it was run.",
     "{cure}",
 )
 

@@ -56,13 +56,16 @@ def failure_diagnosis(
     )
 
 
-def half_applied(migration: Migration, entry: Entry, ways_out: tuple[str, str], total: int) -> Diagnosis:
-    """Return MIG003 for a row that was left behind."""
+def half_applied(
+    migration: Migration, entry: Entry, ways_out: tuple[str, str], total: int, doubt: str = ""
+) -> Diagnosis:
+    """Return MIG003 for a row that was left behind; `doubt` says why it cannot go on by itself."""
+    known = f"{entry.statement_no} of its {total} statements are known to have succeeded"
     facts = {
         "file": str(migration.path),
         "host": entry.host or "somebody",
         "since": entry.started_at,
-        "known": f"{entry.statement_no} of its {total} statements are known to have succeeded",
+        "known": f"{known}; {doubt}" if doubt else known,
         "undo": ways_out[0],
         "accept": ways_out[1],
     }
@@ -95,6 +98,8 @@ def _position(error: StatementFailed, statements: Sequence[Statement]) -> int | 
 def _state(script: Script, error: StatementFailed) -> str:
     if error.lost:
         return "The connection is gone; the next run looks what became of it."
+    if error.kept:
+        return error.kept
     if script.transaction:
         return "Nothing of this file was kept, unless it has a COMMIT of its own."
     return "What the file did before is kept."

@@ -32,6 +32,15 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 
+HOST_SHOWN = 40  # the server keeps 63 bytes of an application name
+
+
+def session_name(process: str) -> str:
+    """Return how the sessions of a process, `host:pid`, are called on the server."""
+    host, _, number = process.rpartition(":")
+    return f"startupctl:{host[:HOST_SHOWN]}:{number}"
+
+
 def lock_key(schema: str, table: str) -> int:
     """Return the key of a ledger's lock: signed 64 bits, the same for every version of startupctl."""
     digest = hashlib.sha256(f"startupctl/lock/1:{schema}.{table}".encode()).digest()

@@ -15,10 +15,12 @@ class How(StrEnum):
     FILE = "in the transaction of the file"
     RECORDED = "in a transaction with its record"
     ALONE = "outside of a transaction"
+    WHOLE = "in transactions of its own"
 
 
 class Step(NamedTuple):
-    """What is sent and recorded at once."""
+    """What is sent and recorded at once; `opening` is how the file itself begins its transaction."""
 
     statements: tuple[Statement, ...]
     how: How
+    opening: tuple[Statement, ...] = ()

@@ -14,7 +14,7 @@ from startupctl.check import Mode, Unhealthy
 from startupctl.databases.postgres_keys import CreateKeys
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations import on_postgres as runs_on_postgres
+from startupctl.migrations import whole_postgres as runs_on_postgres
 from startupctl.wire.pg_messages import PgError
 from support import race_processes
 
@@ -283,27 +283,6 @@ async def test_a_wrong_statement_is_told_by_line_and_leaves_nothing(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("name", "text", "hint"),
-    [
-        ("2_index.sql", "CREATE INDEX CONCURRENTLY i ON plans (id);", "add a line `-- transaction:false`"),
-        (
-            "2_index.sql",
-            "-- transaction:false\nSELECT 1;\nCREATE INDEX CONCURRENTLY i ON plans (id);",
-            "a file of its own",
-        ),
-    ],
-)
-async def test_what_cannot_run_in_a_transaction_names_the_cure(
-    on_postgres, preparing, write, fresh_database, name, text, hint
-):
-    write({"1_plans.sql": FILES["1_plans.sql"], name: text})
-    found = (await refusal(on_postgres(fresh_database).carry_out(preparing))).diagnosis
-    assert (found.code.code, found.signal) == ("MIG002", "25001")
-    assert hint in found.hint
-
-
-@pytest.mark.anyio
 async def test_a_file_with_a_transaction_of_its_own_is_applied(postgres, on_postgres, preparing, write, fresh_database):
     write({"1_own.sql": "BEGIN;\nCREATE TABLE own (id int);\nCOMMIT;\n"})
     assert (await on_postgres(fresh_database).carry_out(preparing))["migrations"]["applied"] == ["1_own.sql"]
@@ -320,11 +299,12 @@ async def test_a_file_that_fails_behind_its_own_commit_is_half_applied(on_postgr
 
 
 @pytest.mark.anyio
-async def test_a_file_that_rolls_itself_back_is_refused(on_postgres, preparing, write, fresh_database):
+async def test_a_file_that_rolls_itself_back_has_done_what_it_says(
+    postgres, on_postgres, preparing, write, fresh_database
+):
     write({"1_none.sql": "CREATE TABLE own (id int);\nROLLBACK;\n"})
-    found = (await refusal(on_postgres(fresh_database).carry_out(preparing))).diagnosis
-    assert found.code.code == "MIG008"
-    assert "rolls back its own transaction" in found.summary
+    assert (await on_postgres(fresh_database).carry_out(preparing))["migrations"]["applied"] == ["1_none.sql"]
+    assert postgres.sql("SELECT to_regclass('own')", fresh_database) == [(None,)]
 
 
 @pytest.mark.anyio
@@ -333,25 +313,6 @@ async def test_copy_from_the_client_does_not_hang(on_postgres, preparing, write,
     found = (await refusal(on_postgres(fresh_database).carry_out(preparing))).diagnosis
     assert found.code.code == "MIG002"
     assert "COPY" in found.summary
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("half", ["running", "failed"])
-async def test_a_file_begun_outside_a_transaction_has_two_ways_out(
-    postgres, on_postgres, preparing, write, fresh_database, half
-):
-    write({"1_plans.sql": up("CREATE TABLE plans (id int);"), "2_index.sql": CONCURRENTLY.format(name="i")})
-    wanted = on_postgres(fresh_database)
-    await wanted.carry_out(preparing)
-    postgres.sql(f"UPDATE startupctl_migrations SET state = '{half}' WHERE version = '2'", fresh_database)
-    found = (await refusal(wanted.carry_out(preparing))).diagnosis
-    assert found.code.code == "MIG003"
-    postgres.sql("DROP INDEX i", fresh_database)
-    postgres.sql(found.facts["undo"], fresh_database)
-    assert (await wanted.carry_out(preparing))["migrations"]["applied"] == ["2_index.sql"]
-    postgres.sql("UPDATE startupctl_migrations SET state = 'running' WHERE version = '2'", fresh_database)
-    postgres.sql(found.facts["accept"], fresh_database)
-    assert (await wanted.carry_out(preparing))["migrations"]["already"] == 2
 
 
 @pytest.mark.anyio
@@ -398,7 +359,7 @@ async def test_a_table_of_somebody_else_is_left_alone(postgres, on_postgres, pre
 async def test_a_locked_table_is_waited_for_in_short_turns(
     postgres, on_postgres, preparing, write, fresh_database, monkeypatch
 ):
-    monkeypatch.setattr(runs_on_postgres, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(runs_on_postgres, "SHORT_WAITS", "SET LOCAL lock_timeout = '100ms'")
     monkeypatch.setattr(runs_on_postgres, "LOCK_PAUSE", 0.1)
     write(FILES)
     wanted = on_postgres(fresh_database)
@@ -441,7 +402,7 @@ async def test_a_cancelled_statement_is_ended_on_the_server_first(
 
 
 @pytest.mark.anyio
-async def test_a_killed_client_leaves_nothing_and_frees_the_lock(
+async def test_a_killed_client_frees_the_lock_and_the_server_ends_its_file_once(
     postgres, on_postgres, preparing, write, fresh_database, tmp_path
 ):
     write({"1_slow.sql": "CREATE TABLE half (id int);\nSELECT pg_sleep(1);"})
@@ -451,7 +412,7 @@ async def test_a_killed_client_leaves_nothing_and_frees_the_lock(
         await until(lambda: running(postgres, fresh_database))
         client.kill()
     facts = await wanted.carry_out(preparing)
-    assert facts["migrations"]["applied"] == ["1_slow.sql"]
+    assert facts["migrations"]["pending"] == 0
     assert postgres.sql("SELECT count(*) FROM startupctl_migrations WHERE state = 'done'", fresh_database) == [(1,)]
 
 
