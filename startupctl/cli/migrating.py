@@ -16,7 +16,7 @@ from startupctl.near import near_hint
 from startupctl.plan import Plan, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from startupctl.check import Run
     from startupctl.cli.flags import ManifestFlags, OutputFlags
@@ -46,7 +46,8 @@ class ComponentFlags:
 class Errand(NamedTuple):
     """What a command wants: `work` on the site of a component, its facts shown by `renderers` when it succeeded.
 
-    `ending` returns the exit code of work that was done.
+    `ending` returns the exit code of work that was done. `files` says that it works on files, so not on migrations that
+    are made by a tool.
     """
 
     command: str
@@ -54,6 +55,7 @@ class Errand(NamedTuple):
     mode: Mode = Mode.PREPARE
     renderers: Renderers = NO_RENDERERS
     ending: Callable[[Facts], int] = lambda _: 0
+    files: bool = True
 
 
 class OnErrand(Check):
@@ -97,11 +99,20 @@ def perform(errand: Errand, which: ComponentFlags, files: ManifestFlags, output:
     tried = {name: value for name, value in asdict(which).items() if name != "component"}
     manifest = read_manifest(files, RunFlags(**tried, fail_on=EVERY_FAILURE))
     component = choose_component(manifest, which.component)
+    if errand.files:
+        _refuse_tool(component, errand)
     report = carry_out(_plan(manifest, component, errand), Options(command=errand.command), output)
     if not report.outcomes[component.name].usable:
         return write_report(report, outputs, output)
     report = _ended(report, component, errand)
     return write_report(report, outputs, output, errand.renderers)
+
+
+def exclude(given: Mapping[str, bool]) -> None:
+    """Raise PlanError when more than one of these flags is given."""
+    flags = [flag for flag, is_given in given.items() if is_given]
+    if len(flags) > 1:
+        raise PlanError([Problem(f"`{flags[0]}` and `{flags[1]}` exclude each other", "command line")])
 
 
 def choose_component(manifest: Manifest, name: str | None) -> Component:
@@ -125,6 +136,14 @@ def _no_choice(name: str | None, enabled: Iterable[str], able: list[str]) -> Pro
     if name in enabled:
         return Problem(f"component `{name}` has no `migrations`", where, those)
     return Problem(f"no enabled component is called `{name}`", where, near_hint(name, able) or those)
+
+
+def _refuse_tool(component: Component, errand: Errand) -> None:
+    keys: Any = getattr(component.check, "migrations", None)
+    if keys.tool:
+        from startupctl.migrations.delegated import refuse_tool
+
+        refuse_tool(component.name, keys, f"startupctl {errand.command}")
 
 
 def _plan(manifest: Manifest, component: Component, errand: Errand) -> Plan:

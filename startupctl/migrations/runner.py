@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from startupctl.migrations.chosen import limited
 from startupctl.migrations.files import read_directory
 from startupctl.migrations.past import read_past
 from startupctl.migrations.standing import compare, require_fit, require_none_pending, require_way, warn_of_others
@@ -38,20 +39,23 @@ async def read_files(run: Run, keys: MigrationKeys) -> Directory:
     return await in_thread(read_directory, keys.folder(run), keys.format)
 
 
-async def survey(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Reader) -> Standing:
-    """Lay the files beside what was applied, warn of what is odd; raises Unhealthy when they do not fit."""
+async def survey(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Reader, to: str | None = None) -> Standing:
+    """Lay the files beside what was applied, warn of what is odd; raises Unhealthy when they do not fit.
+
+    With `to` only what is pending up to that version counts as pending.
+    """
     directory = await read_files(run, keys)
     past = await read_past(directory, ledger, reader)
     standing = compare(directory, past.entries, ledger.lexicon, past.adoption)
     require_fit(standing, keys.out_of_order)
     warn_of_others(standing, run)
-    return standing
+    return limited(standing, to)
 
 
-async def rehearse(run: Run, site: Site[Any], reader: Reader | None) -> Facts:
+async def rehearse(run: Run, site: Site[Any], reader: Reader | None, to: str | None = None) -> Facts:
     """Say what would be applied; without a reader the database is not there yet, and all of it is pending.
 
-    Raises Unhealthy as `migrate` would, save what a statement does.
+    `to` is the last version that is meant, None for all. Raises Unhealthy as `migrate` would, save what a statement does.
     """
     if site.keys.tool:
         from startupctl.migrations.delegated import rehearse_by_tool
@@ -60,17 +64,17 @@ async def rehearse(run: Run, site: Site[Any], reader: Reader | None) -> Facts:
     from startupctl.migrations.rehearsal import rehearsal
 
     if reader is None:
-        standing = compare(await read_files(run, site.keys), [], site.ledger.lexicon)
+        standing = limited(compare(await read_files(run, site.keys), [], site.ledger.lexicon), to)
     else:
-        standing = await survey(run, site.keys, site.ledger, reader)
+        standing = await survey(run, site.keys, site.ledger, reader, to)
     require_way(standing)
     return {**standing.facts(), **await in_thread(rehearsal, standing, site.ledger)}
 
 
-async def migrate(run: Run, site: Site[Any]) -> Facts:
+async def migrate(run: Run, site: Site[Any], to: str | None = None) -> Facts:
     """Apply what is pending; lock and session are entered only when a look without them finds something.
 
-    While another tool has a table that is read, its own lock is held, too. Raises Unhealthy: what `survey` raises, MIG002,
+    `to` is the last version that is applied, None for all. While another tool has a table that is read, its own lock is held, too. Raises Unhealthy: what `survey` raises, MIG002,
     MIG003, LCK001, LCK002.
     """
     if site.keys.tool:
@@ -78,7 +82,7 @@ async def migrate(run: Run, site: Site[Any]) -> Facts:
 
         return await migrate_by_tool(run, site)
     async with site.reader() as reader:
-        standing = await survey(run, site.keys, site.ledger, reader)
+        standing = await survey(run, site.keys, site.ledger, reader, to)
     adoption = standing.adoption
     if not (standing.pending or (adoption and adoption.entries)):
         return {**standing.facts(), **NO_LOCK}
@@ -86,4 +90,4 @@ async def migrate(run: Run, site: Site[Any]) -> Facts:
 
     with run.unhurried():
         async with site.lock(adoption.lock_keys if adoption else ()) as held, site.session() as session:
-            return await Upgrade(run, site.keys, site.ledger, session, held).conduct(standing.directory)
+            return await Upgrade(run, site.keys, site.ledger, session, held).conduct(standing.directory, to)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from startupctl.migrations.files import read_directory
 from startupctl.migrations.formats import AUTO, format_name
 from startupctl.migrations.ledger import State
+from startupctl.migrations.past import read_past
+from startupctl.migrations.runner import read_files
 from startupctl.migrations.standing import applies_late, compare
-from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,20 +44,21 @@ FINE = frozenset({Stand.APPLIED, Stand.ADOPTED})
 async def read_status(run: Run, site: Site[Any]) -> Facts:
     """Look and change nothing; return `format format_from directory table lock migrations counts`.
 
-    Raises Unhealthy: MIG008, MIG010.
+    `adopted_from` is there when rows of another tool's table count as applied. Raises Unhealthy: MIG008, MIG009, MIG010.
     """
-    directory = await in_thread(read_directory, site.keys.folder(run), site.keys.format)
+    directory = await read_files(run, site.keys)
     async with site.reader() as reader:
-        entries = await site.ledger.read(reader)
+        past = await read_past(directory, site.ledger, reader)
     holder = await site.latch.holder() if site.latch else None
-    standing = compare(directory, entries, site.ledger.lexicon)
-    listed = [*_of_files(standing, site, entries), *_without_file(standing, entries)]
+    standing = compare(directory, past.entries, site.ledger.lexicon, past.adoption)
+    listed = [*_of_files(standing, site, past.entries), *_without_file(standing, past.entries)]
     counts = Counter(one["state"] for one in listed)
     return {
         "format": format_name(directory.format),
         "format_from": "the files" if site.keys.format == AUTO else "`migrations.format`",
         "directory": str(directory.path),
         "table": site.keys.table,
+        "adopted_from": past.adoption.source if past.adoption and past.adoption.entries else None,
         "lock": {"holder": holder.name, "since": holder.since or None} if holder else None,
         "migrations": listed,
         "counts": {str(state): counts[state] for state in Stand},
@@ -141,7 +142,7 @@ def _note(state: Stand, migration: Migration, entry: Entry | None, standing: Sta
         return f"begun by {entry.host or 'somebody'}, {entry.statement_no} statements are known to have succeeded{said}"
     if migration in standing.reworded:
         return "edited since, in comments or layout only"
-    return {Stand.DRIFTED: "edited since", Stand.RENAMED: f"applied as `{entry.name}`"}.get(state, "")
+    return {Stand.DRIFTED: "edited since", Stand.RENAMED: f"applied as `{entry.name}`"}.get(state, entry.error)
 
 
 def _moment(text: str) -> datetime | None:

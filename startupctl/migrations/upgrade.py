@@ -10,6 +10,7 @@ from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.adopt import take_over
+from startupctl.migrations.chosen import limited
 from startupctl.migrations.failed import failure_diagnosis, half_applied
 from startupctl.migrations.past import read_past
 from startupctl.migrations.standing import compare, require_fit, require_way
@@ -35,13 +36,15 @@ class Upgrade(Generic[S]):
         self._session, self._held = session, held
         self._applied: list[str] = []
         self._resumed: list[str] = []
-        self._settled = 0
+        self._settled = self._behind = 0
 
-    async def conduct(self, directory: Directory) -> Facts:
+    async def conduct(self, directory: Directory, to: str | None = None) -> Facts:
         """Look again, now that nobody else changes anything, and apply up to the end or to what cannot be applied here."""
         await self._ledger.create(self._session)
         past = await read_past(directory, self._ledger, self._session)
-        standing = compare(directory, past.entries, self._ledger.lexicon, past.adoption)
+        whole = compare(directory, past.entries, self._ledger.lexicon, past.adoption)
+        standing = limited(whole, to)
+        self._behind = len(whole.pending) - len(standing.pending)
         require_fit(standing, self._keys.out_of_order)
         if past.adoption and past.adoption.entries:
             await self._held.ensure()
@@ -91,7 +94,7 @@ class Upgrade(Generic[S]):
 
     def _facts(self, standing: Standing) -> Facts:
         """Return where it stands now; what somebody else applied meanwhile is not pending either."""
-        left = len(standing.pending) - self._settled
+        left = len(standing.pending) - self._settled + self._behind
         gone_on = {"resumed": self._resumed} if self._resumed else {}
         lock = {"lock": self._held.label, "lock_wait": round(self._held.waited, 3)}
         return {**standing.facts(self._applied, pending=left), **gone_on, **lock}

@@ -99,6 +99,8 @@ def _below(outcome: Outcome) -> list[str]:
         f"{shown(outcome.name)} at {shown(outcome.target)}: {', '.join(counts)}",
         f"format {facts['format']}, decided by {facts['format_from']} in {directory}, recorded in table {table}",
     ]
+    if facts["adopted_from"]:
+        lines.append(f"what {shown(facts['adopted_from'])} applied counts; the next run records it")
     if lock := facts["lock"]:
         since = f" since {shown(lock['since'])}" if lock["since"] else ""
         lines.append(f"the migration lock is held by {shown(lock['holder'])}{since}")
