@@ -68,6 +68,7 @@ class MigrationKeys(Keys):
     format: Annotated[str, AfterValidator(_known_format), _FORMATS] = Field(
         default=AUTO, description="auto looks and decides"
     )
+    placeholders: dict[str, str] = Field(default_factory=dict, description="values for `${name}` in files of Flyway")
     table: str = Field(
         default=DEFAULT_TABLE,
         pattern=r"^[^.\s]+(\.[^.\s]+)?$",

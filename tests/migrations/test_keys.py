@@ -29,7 +29,10 @@ def test_a_url_is_shown_without_its_password():
     ("keys", "message"),
     [
         ({"dir": ""}, "at least 1 character"),
-        ({"dir": "m", "format": "goosse"}, "not a format, use one of auto, dbmate"),
+        (
+            {"dir": "m", "format": "goosse"},
+            "use one of auto, atlas, dbmate, flyway, golang-migrate, goose, plain, prisma",
+        ),
         ({"dir": "m", "table": "a.b.c"}, "should match pattern"),
         ({"dir": "m", "lock_timeout": "soon"}, "not a duration"),
         ({"dir": "m", "dirr": "m"}, "Extra inputs are not permitted"),
@@ -48,4 +51,6 @@ def test_what_cannot_be_meant_is_refused(keys, message):
 
 
 def test_the_schema_lists_the_formats():
-    assert {"auto", "dbmate", "plain"} <= set(MigrationKeys.model_json_schema()["properties"]["format"]["enum"])
+    assert {"auto", "dbmate", "golang-migrate", "plain"} <= set(
+        MigrationKeys.model_json_schema()["properties"]["format"]["enum"]
+    )
