@@ -120,6 +120,9 @@ class Ledger(ABC, Generic[S]):
     `table` is `name` or `schema.name`, as the manifest writes it.
     """
 
+    database: str
+    """What it is: `postgresql`, `clickhouse` or `sqlite`."""
+
     lexicon: Lexicon
 
     def __init__(self, table: str) -> None:

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS {table}{cluster} (
 class ClickHouseLedger(Ledger[ClickHouseSession]):
     """The ledger of one database."""
 
+    database = "clickhouse"
     lexicon = CLICKHOUSE
 
     def __init__(self, table: str, cluster: str = "", watch: Watch | None = None) -> None:

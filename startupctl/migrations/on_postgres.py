@@ -51,6 +51,7 @@ READ_ONLY, NOT_PERMITTED = "25006", "42501"
 class PostgresLedger(Ledger[PostgresSession]):
     """The ledger of one database; without a schema its table is found, or made, by the search path."""
 
+    database = "postgresql"
     lexicon = POSTGRES
 
     async def schema_of(self, reader: Reader) -> str:

@@ -36,6 +36,7 @@ _TRANSACTION_WORD = re.compile(r"(BEGIN|COMMIT|END|ROLLBACK)\b(?!\s+TO\b)", re.I
 class SqliteLedger(Ledger[SqliteSession]):
     """The ledger of one database file; a schema before the table's name is that of an attached database."""
 
+    database = "sqlite"
     lexicon = SQLITE
 
     async def read(self, reader: Reader) -> list[Entry]:

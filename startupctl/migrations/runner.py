@@ -34,9 +34,12 @@ async def check_migrations(run: Run, keys: MigrationKeys, ledger: Ledger[Any], r
     return standing.facts()
 
 
-async def read_files(run: Run, keys: MigrationKeys) -> Directory:
-    """Read the files of a component; raises Unhealthy (MIG008)."""
-    return await in_thread(read_directory, keys.folder(run), keys.format)
+async def read_files(run: Run, keys: MigrationKeys, database: str = "") -> Directory:
+    """Read the files of a component; raises Unhealthy (MIG008).
+
+    Where files say which database they are for, they must be for `database`, a `Ledger.database`, if it is given.
+    """
+    return await in_thread(read_directory, keys.folder(run), keys.format, keys.placeholders, database)
 
 
 async def survey(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Reader, to: str | None = None) -> Standing:
@@ -44,7 +47,7 @@ async def survey(run: Run, keys: MigrationKeys, ledger: Ledger[Any], reader: Rea
 
     With `to` only what is pending up to that version counts as pending.
     """
-    directory = await read_files(run, keys)
+    directory = await read_files(run, keys, ledger.database)
     past = await read_past(directory, ledger, reader)
     standing = compare(directory, past.entries, ledger.lexicon, past.adoption)
     require_fit(standing, keys.out_of_order)
@@ -64,7 +67,8 @@ async def rehearse(run: Run, site: Site[Any], reader: Reader | None, to: str | N
     from startupctl.migrations.rehearsal import rehearsal
 
     if reader is None:
-        standing = limited(compare(await read_files(run, site.keys), [], site.ledger.lexicon), to)
+        directory = await read_files(run, site.keys, site.ledger.database)
+        standing = limited(compare(directory, [], site.ledger.lexicon), to)
     else:
         standing = await survey(run, site.keys, site.ledger, reader, to)
     require_way(standing)
