@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import places
 from startupctl.addresses import Url
 from startupctl.check import Mode
 from startupctl.databases.postgres_keys import CreateKeys
@@ -61,3 +62,27 @@ def on_postgres(postgres):
         )
 
     return wanted
+
+
+@pytest.fixture
+def place_of(request, tmp_path):
+    """Return an empty database of a make, by its name."""
+
+    def made(make):
+        if make == "sqlite":
+            return places.sqlite_place(tmp_path)
+        if make == "clickhouse":
+            server = request.getfixturevalue("clickhouse")
+            place = places.clickhouse_place(server)
+            request.addfinalizer(lambda: server.query(f"DROP DATABASE IF EXISTS {place.name}"))
+            return place
+        database = request.getfixturevalue("fresh_database")
+        return places.postgres_place(request.getfixturevalue("postgres"), database, off_the_loop)
+
+    return made
+
+
+@pytest.fixture
+def postgres_place(place_of):
+    """Return an empty PostgreSQL database."""
+    return place_of("postgres")
