@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import FAILED, HALF_APPLIED
+from startupctl.migrations.formats import find_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,6 @@ _SECRET_LITERAL = re.compile(
     r"\b(PASSWORD|IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY)(\s+(?:=\s*)?)(?:'(?:[^'\\]|\\.|'')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\3\$|\Z))",
     re.IGNORECASE | re.DOTALL,
 )
-_MARKING = {
-    "dbmate": "write `-- migrate:up transaction:false` in `{file}`",
-    "plain": "add a line `-- transaction:false` to `{file}`",
-}
 
 
 def masked(sql: str) -> str:
@@ -106,8 +103,9 @@ def _state(script: Script, error: StatementFailed) -> str:
 
 
 def _advice(script: Script, error: StatementFailed, form: str) -> str:
-    if error.code == NOT_IN_TRANSACTION and script.transaction and form in _MARKING:
-        return f"{_MARKING[form].format(file=script.path)}: this statement cannot run in a transaction"
-    if error.code == NOT_IN_TRANSACTION:
+    if error.code != NOT_IN_TRANSACTION:
+        return ""
+    marking = find_format(form).OUTSIDE
+    if not marking or not script.transaction:
         return "put this statement into a file of its own: sent with others it runs in a transaction with them"
-    return ""
+    return f"{marking.format(file=script.path)}: this statement cannot run in a transaction"
