@@ -19,7 +19,7 @@ CLICKHOUSE = Lexicon(
     ),
     line_comments=(r"--[^\n]*+", r"//[^\n]*+", r"#[ !][^\n]*+"),
     nested=True,
-    heredoc=r"\$[^$]*+\$",
+    heredoc=r"\$[A-Za-z0-9_]*+\$",
 )
 
 

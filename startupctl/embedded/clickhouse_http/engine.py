@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from startupctl.embedded.clickhouse_http.connection import connect
 from startupctl.embedded.clickhouse_http.refusal import Refusal
 from startupctl.embedded.clickhouse_http.sessions import Session, Sessions
+from startupctl.migrations.lexer_clickhouse import statements
 from startupctl.quoting import clickhouse_name, clickhouse_text
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ RAW_INSERT = re.compile(
     rb"^((?:\s|--[^\n]*\n|/\*.*?\*/)*INSERT\s+INTO\s(?:(?!\b(?:VALUES|SELECT|FORMAT)\b).)*)\bFORMAT\s+(\w+)[ \t;]*\n?(.*)$",
     re.IGNORECASE | re.DOTALL,
 )
-NO_CODE = re.compile(r"""'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
-SECOND_STATEMENT = re.compile(r";\s*[^\s;]")
 FORMAT_CLAUSE = re.compile(r"\bFORMAT\s+(\w+)[\s;]*$", re.IGNORECASE)
 READS = re.compile(r"\W*(SELECT|WITH|SHOW|DESC|EXPLAIN|EXISTS|CHECK)", re.IGNORECASE)
 
@@ -122,7 +121,7 @@ def _answer(connection: Connection, query: Query) -> Answer:
         data = insert[3] + (query.data if query.text else b"")
         return Answer(b"", "", _summary(_insert(connection, insert, data), started))
     sql = query.sql
-    if SECOND_STATEMENT.search(NO_CODE.sub("", sql)):
+    if len(statements(sql)) > 1:
         raise Refusal.of(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed)")
     result = connection.query(sql, query.output_format, params=dict(query.parameters))
     body = bytes(result.bytes() or b"")
