@@ -25,7 +25,7 @@ def limited(standing: Standing, last: str | None) -> Standing:
 
 def up_to(directory: Directory, migrations: Iterable[Migration], last: str) -> tuple[Migration, ...]:
     """Return those that come before the migration `last` or are it; none for `0`. Raises Unhealthy (MIG020)."""
-    if not last.strip("0"):
+    if last == "0" and not any(names(migration, last) for migration in directory.migrations):
         return ()
     versioned = [migration for migration in directory.migrations if not migration.repeatable]
     end = versioned.index(find_migration(directory, last)) + 1
@@ -46,4 +46,4 @@ def names(migration: Migration, wanted: str) -> bool:
     """Whether a person means this one: `0001` and `1` are the same number."""
     if wanted in (migration.version, migration.name):
         return True
-    return wanted.isdigit() and migration.version.isdigit() and int(wanted) == int(migration.version)
+    return wanted.isdigit() and migration.version.isdigit() and wanted.lstrip("0") == migration.version.lstrip("0")
