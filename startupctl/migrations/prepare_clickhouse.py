@@ -14,15 +14,17 @@ from startupctl.databases.clickhouse_place import EmbeddedEngine
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
+from startupctl.migrations.lock import HeldLock
 from startupctl.migrations.on_clickhouse import ClickHouseLedger
 from startupctl.migrations.runner import check_migrations, migrate, rehearse
 from startupctl.migrations.site import Latch, Site
+from startupctl.migrations.watch import Watch
 from startupctl.quoting import clickhouse_name
 from startupctl.threads import in_thread
 from startupctl.wire.clickhouse import ClickHouseError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from startupctl.check import Facts, Held, Run
@@ -31,13 +33,10 @@ if TYPE_CHECKING:
     from startupctl.migrations.keys import MigrationKeys
     from startupctl.wire.clickhouse import ClickHouseServer
 
-    Locking = Callable[[Sequence[int]], AbstractAsyncContextManager[Held]]
-
 DATABASE_EXISTS = "82"
-NO_LENDER = {
-    "what": "ClickHouse has no lock of its own, and no component can lend one for these migrations",
-    "cure": "name a component of kind postgres in `migrations.lock` and in `depends_on`",
-}
+NO_LENDER = (
+    "`migrations.lock` names `{name}`, which is disabled, not taken part in this run, or of a kind that lends no lock"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,15 @@ class ClickHousePreparation:
             return await self._rehearse(run)
         if isinstance(self.place, EmbeddedEngine) and self.place.folder:
             return await self._alone(run, Path(self.place.folder))
-        return await self._prepare(run, lambda _: _borrowed(run, self.migrations.lock if self.migrations else ""))
+        return await self._prepare(run)
 
     async def look(self, run: Run, reader: Reader) -> Facts:
         """Return where the migrations stand; raises Unhealthy, MIG001 when some are pending."""
         if not self.migrations:
             return {}
-        return await check_migrations(run, self.migrations, self._ledger(self.migrations), reader)
+        return await check_migrations(
+            run, self.migrations, ClickHouseLedger(self.migrations.table, self.cluster), reader
+        )
 
     async def _alone(self, run: Run, folder: Path) -> Facts:
         """Prepare an engine in a folder: one process at a time can even open it."""
@@ -78,22 +79,23 @@ class ClickHousePreparation:
         await in_thread(folder.parent.mkdir, parents=True, exist_ok=True)
         with run.unhurried():
             async with file_lock(folder, run, patience) as held:
-                return await self._prepare(run, lambda _: nullcontext(held))
+                return await self._prepare(run, held)
 
-    async def _prepare(self, run: Run, lock: Locking) -> Facts:
+    async def _prepare(self, run: Run, held: Held | None = None) -> Facts:
         try:
-            return {"created": False, **await self._upgrade(run, lock)}
+            return {"created": False, **await self._upgrade(run, held)}
         except ClickHouseError as error:
             if error.code != UNKNOWN_DATABASE or self.engine is None:
                 raise
         created = await self._create(run, self.engine)
         run.note(created=created)
-        return {"created": created, **await self._upgrade(run, lock)}
+        return {"created": created, **await self._upgrade(run, held)}
 
-    async def _upgrade(self, run: Run, lock: Locking) -> Facts:
+    async def _upgrade(self, run: Run, held: Held | None) -> Facts:
         """Apply what is pending; without migrations only see that the database opens."""
         if self.migrations:
-            return await migrate(run, replace(self.site(run), lock=lock))
+            site = self.site(run)
+            return await migrate(run, replace(site, lock=lambda _: nullcontext(held)) if held else site)
         async with self.reader(run) as reader:
             await reader.rows("SELECT 1")
         return {}
@@ -102,31 +104,52 @@ class ClickHousePreparation:
         """Return where the migrations go; there must be some."""
         keys = self.migrations
         assert keys is not None
-
-        def lock(_: Sequence[int]) -> AbstractAsyncContextManager[Held]:
-            if isinstance(self.place, EmbeddedEngine) and self.place.folder:
-                from startupctl.migrations.lock_file import file_lock
-
-                return file_lock(Path(self.place.folder), run, keys.lock_timeout)
-            return _borrowed(run, keys.lock)
-
+        watch = Watch(run.progress)
         return Site(
             keys=keys,
-            ledger=self._ledger(keys),
+            ledger=ClickHouseLedger(keys.table, self.cluster, watch),
             reader=partial(self.reader, run),
-            lock=lock,
+            lock=lambda _: watch.over(self._lock(run, keys)),
             session=partial(self._session, run),
-            latch=self._latch(),
+            latch=self._latch(run, keys),
             borrows=None if isinstance(self.place, EmbeddedEngine) else keys.lock,
         )
 
-    def _latch(self) -> Latch | None:
-        """Return the lock of an engine in a folder as it is seen from outside."""
-        if not (isinstance(self.place, EmbeddedEngine) and self.place.folder):
-            return None
-        from startupctl.migrations.lock_file import file_holder
+    def _lock(self, run: Run, keys: MigrationKeys) -> AbstractAsyncContextManager[Held]:
+        if isinstance(self.place, EmbeddedEngine):
+            from startupctl.migrations.lock_file import file_lock
 
-        return Latch(partial(file_holder, Path(self.place.folder)))
+            return file_lock(Path(self.place.folder), run, keys.lock_timeout) if self.place.folder else _unshared()
+        return self._server_lock(run, keys)
+
+    @asynccontextmanager
+    async def _server_lock(self, run: Run, keys: MigrationKeys) -> AsyncIterator[Held]:
+        """Hold the lock of another component where one can lend it, else one of this server.
+
+        Raises Unhealthy (LCK003) when the named component lends none.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                held = await stack.enter_async_context(run.lock(keys.lock))
+            except LookupError as error:
+                if keys.lock:
+                    facts = {"what": NO_LENDER.format(name=keys.lock), "cure": "correct `migrations.lock`"}
+                    raise Unhealthy(Diagnosis(LOCK_UNSAFE, facts)) from error
+                from startupctl.migrations.lock_clickhouse import clickhouse_lock
+
+                session = await stack.enter_async_context(self._session(run))
+                held = await stack.enter_async_context(clickhouse_lock(session, keys, run))
+            yield held
+
+    def _latch(self, run: Run, keys: MigrationKeys) -> Latch | None:
+        """Return the lock as it is seen from outside, where no other component lends one."""
+        if isinstance(self.place, EmbeddedEngine):
+            from startupctl.migrations.lock_file import file_holder
+
+            return Latch(partial(file_holder, Path(self.place.folder))) if self.place.folder else None
+        from startupctl.migrations.lock_clickhouse import latch_of
+
+        return latch_of(partial(self.reader, run), partial(self._session, run), keys.table)
 
     async def _create(self, run: Run, engine: str) -> bool:
         """Create the database; without a cluster the answer tells whether somebody was faster."""
@@ -160,9 +183,6 @@ class ClickHousePreparation:
             return {}
         return await rehearse(run, self.site(run), reader)
 
-    def _ledger(self, keys: MigrationKeys) -> ClickHouseLedger:
-        return ClickHouseLedger(keys.table, self.cluster)
-
     @asynccontextmanager
     async def _session(self, run: Run, database: str | None = None) -> AsyncIterator[ClickHouseSession]:
         from startupctl.databases.clickhouse import embedded_session, server_session
@@ -177,11 +197,10 @@ class ClickHousePreparation:
 
 
 @asynccontextmanager
-async def _borrowed(run: Run, name: str) -> AsyncIterator[Held]:
-    """Hold the lock of another component; raises Unhealthy (LCK003) when none can lend one."""
-    async with AsyncExitStack() as stack:
-        try:
-            held = await stack.enter_async_context(run.lock(name))
-        except LookupError as error:
-            raise Unhealthy(Diagnosis(LOCK_UNSAFE, NO_LENDER)) from error
-        yield held
+async def _unshared() -> AsyncIterator[Held]:
+    """Stand for the lock of an engine in the memory of this process, which nobody else sees."""
+
+    async def beat() -> None:
+        pass
+
+    yield HeldLock("in-process", 0.0, beat)

@@ -134,14 +134,20 @@ async def test_the_ways_out_of_a_half_applied_file_work(wanted, preparing, write
 
 
 @pytest.mark.anyio
-async def test_without_a_lender_nothing_is_migrated(wanted, write, services, tmp_path):
+async def test_without_a_lender_the_lock_is_a_table_of_its_own(wanted, write, services, tmp_path):
     write(FILES)
-    run = make_run(
-        seconds=20, mode=Mode.PREPARE, folder=tmp_path, services=services
-    )  # its locks are empty: LookupError
-    found = (await refusal(wanted.prepare(run))).diagnosis
-    assert found.code.code == "LCK003"
-    assert "`migrations.lock`" in found.hint
+    run = make_run(seconds=20, mode=Mode.PREPARE, folder=tmp_path, services=services)  # nobody lends: LookupError
+    assert (await wanted.prepare(run))["lock"] == "best-effort"
+
+
+@pytest.mark.anyio
+async def test_a_named_lender_that_lends_nothing_is_refused(clickhouse, write, services, tmp_path):
+    write(FILES)
+    kind = ClickHouse(url=clickhouse.url(), migrations={"dir": "migrations", "lock": "cache"})
+    run = make_run(seconds=20, mode=Mode.PREPARE, folder=tmp_path, services=services)
+    found = (await refusal(kind.prepare(run))).diagnosis
+    assert (found.code.code, found.hint) == ("LCK003", "correct `migrations.lock`")
+    assert "`migrations.lock` names `cache`" in found.summary
 
 
 @pytest.mark.anyio
