@@ -1,8 +1,6 @@
-import hashlib
-from base64 import b64encode
-
 import pytest
 
+from atlas_files import sums, with_sum
 from startupctl.check import Unhealthy
 
 OWN_SCHEMA = "atlas_schema_revisions.atlas_schema_revisions"
@@ -13,23 +11,6 @@ COLUMNS = (
     "operator_version varchar NOT NULL"
 )
 FILES = {"1_init.sql": "SELECT 1;\n", "2_plans.sql": "SELECT 2;\n", "3_rows.sql": "SELECT 3;\n"}
-
-
-def sums(files):
-    """Return the hash of each file as Atlas has it: of all files up to it."""
-    total = hashlib.sha256()
-    found = {}
-    for name in sorted(files):
-        total.update(name.encode() + files[name].encode())
-        found[name] = b64encode(total.digest()).decode()
-    return found
-
-
-def with_sum(files):
-    known = sums(files)
-    whole = hashlib.sha256("".join(name + known[name] for name in sorted(files)).encode()).digest()
-    lines = [f"h1:{b64encode(whole).decode()}", *(f"{name} h1:{known[name]}" for name in sorted(files))]
-    return {**files, "atlas.sum": "\n".join(lines) + "\n"}
 
 
 def create(place, table, *, time="timestamptz", json="jsonb"):
