@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from startupctl.check import Check, Facts, Mode
 from startupctl.cli.flags import Deadline, MaxRetries, RunFlags, Timeout, option
 from startupctl.cli.outputs import NO_RENDERERS, parse_outputs
 from startupctl.cli.running import carry_out, read_manifest, write_report
+from startupctl.discover import find_kind
 from startupctl.engine import Options, find_lender
 from startupctl.errors import PlanError, Problem
 from startupctl.near import near_hint
@@ -100,7 +102,7 @@ def perform(errand: Errand, which: ComponentFlags, files: ManifestFlags, output:
     manifest = read_manifest(files, RunFlags(**tried, fail_on=EVERY_FAILURE))
     component = choose_component(manifest, which.component)
     if errand.files:
-        _refuse_tool(component, errand)
+        _refuse_tool(component, errand.command)
     report = carry_out(_plan(manifest, component, errand), Options(command=errand.command), output)
     if not report.outcomes[component.name].usable:
         return write_report(report, outputs, output)
@@ -127,6 +129,25 @@ def choose_component(manifest: Manifest, name: str | None) -> Component:
     raise PlanError([_no_choice(name, enabled, [one.name for one in able])])
 
 
+def find_directory(files: ManifestFlags, name: str | None) -> tuple[Path, str]:
+    """Return the directory of a component's migrations and their format; variables are resolved only if they must be.
+
+    Raises ProblemsFound as `perform` does.
+    """
+    manifest = read_manifest(files, resolve=False)
+    if any(_unread(one) for one in manifest.components.values() if name in (None, one.name)):
+        manifest = read_manifest(files)
+    component = choose_component(manifest, name)
+    _refuse_tool(component, "migrate new")
+    keys: Any = getattr(component.check, "migrations", None)
+    return component.folder / Path(keys.dir).expanduser(), keys.format
+
+
+def _unread(component: Component) -> bool:
+    """Whether it may have migrations, and its variables must be resolved to know."""
+    return component.enabled and component.check is None and "migrations" in find_kind(component.kind).model_fields
+
+
 def _no_choice(name: str | None, enabled: Iterable[str], able: list[str]) -> Problem:
     where, those = "--component", f"there are migrations in: {', '.join(able)}"
     if not able:
@@ -138,12 +159,12 @@ def _no_choice(name: str | None, enabled: Iterable[str], able: list[str]) -> Pro
     return Problem(f"no enabled component is called `{name}`", where, near_hint(name, able) or those)
 
 
-def _refuse_tool(component: Component, errand: Errand) -> None:
+def _refuse_tool(component: Component, command: str) -> None:
     keys: Any = getattr(component.check, "migrations", None)
     if keys.tool:
         from startupctl.migrations.delegated import refuse_tool
 
-        refuse_tool(component.name, keys, f"startupctl {errand.command}")
+        refuse_tool(component.name, keys, f"startupctl {command}")
 
 
 def _plan(manifest: Manifest, component: Component, errand: Errand) -> Plan:
