@@ -8,6 +8,7 @@ wait for; those who wait for it have no open transaction.
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from startupctl.databases.session import Reader
 
 LABEL = "postgres advisory"
+FRESH = 1.0  # seconds a sign of life stands for the next: small files are not slowed by asking before each
 # the two halves of the key are unsigned in pg_locks; https://www.postgresql.org/docs/current/view-pg-locks.html
 _HOLDER = """
 SELECT coalesce(nullif(a.application_name, ''), 'somebody'), l.pid, coalesce(host(a.client_addr), 'local'),
@@ -53,7 +55,7 @@ async def postgres_lock(
 ) -> AsyncIterator[HeldLock]:
     """Hold all of these locks on a session that does nothing else; raises Unhealthy (LCK001, LCK002) and StatementFailed."""
     waited = await wait_for(partial(_take, session, keys), run, patience)
-    async with kept(HeldLock(LABEL, waited, partial(_beat, session))) as held:
+    async with kept(HeldLock(LABEL, waited, _Pulse(session))) as held:
         try:
             yield held
         finally:
@@ -82,8 +84,17 @@ async def holder_of(reader: Reader, key: int) -> Holder | None:
     return Holder(who, since or "", float(silent) if silent else None, f"SELECT pg_terminate_backend({pid})")
 
 
-async def _beat(session: PostgresSession) -> None:
-    try:
-        await session.execute("SELECT 1")
-    except StatementFailed as error:
-        raise ConnectionError(error.said) from error
+class _Pulse:
+    """The sign of life on the lock's connection; one given a moment ago is good enough."""
+
+    def __init__(self, session: PostgresSession) -> None:
+        self._session, self._seen = session, time.monotonic()
+
+    async def __call__(self) -> None:
+        if time.monotonic() - self._seen < FRESH:
+            return
+        try:
+            await self._session.execute("SELECT 1")
+        except StatementFailed as error:
+            raise ConnectionError(error.said) from error
+        self._seen = time.monotonic()

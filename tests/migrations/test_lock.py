@@ -88,6 +88,7 @@ async def test_a_holder_without_a_sign_of_life_ends_the_patience(session, run):
 @pytest.mark.anyio
 async def test_a_holder_that_shows_life_is_waited_for(session, run, monkeypatch):
     monkeypatch.setattr(locks, "BEAT", 0.1)
+    monkeypatch.setattr("startupctl.migrations.lock_postgres.FRESH", 0)
     async with session() as first, session() as second:
         async with postgres_lock(first, (KEY,), run, 60):
             waiter = asyncio.create_task(anything_under_patience(second, run, 0.6))
@@ -102,7 +103,8 @@ async def anything_under_patience(session, run, patience):
 
 
 @pytest.mark.anyio
-async def test_a_lock_whose_connection_broke_is_lost(session, run, postgres, fresh_database):
+async def test_a_lock_whose_connection_broke_is_lost(session, run, postgres, fresh_database, monkeypatch):
+    monkeypatch.setattr("startupctl.migrations.lock_postgres.FRESH", 0)
     async with session() as first, postgres_lock(first, (KEY,), run, 60) as held:
         postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{fresh_database}'")
         with pytest.raises(Unhealthy) as caught:
@@ -129,7 +131,7 @@ async def test_an_idle_timeout_of_the_server_does_not_take_the_lock(session, run
     postgres.sql(f"ALTER DATABASE {fresh_database} SET idle_in_transaction_session_timeout = '200ms'")
     postgres.sql(f"ALTER DATABASE {fresh_database} SET transaction_timeout = '400ms'")
     async with session() as first, postgres_lock(first, (KEY,), run, 60) as held:
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1.1)
         await held.ensure()
 
 
