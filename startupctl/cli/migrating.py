@@ -14,11 +14,11 @@ from startupctl.cli.running import carry_out, read_manifest, write_report
 from startupctl.discover import find_kind
 from startupctl.engine import Options, find_lender
 from startupctl.errors import PlanError, Problem
-from startupctl.near import near_hint
+from startupctl.near import near_hint, shown
 from startupctl.plan import Plan, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from startupctl.check import Run
     from startupctl.cli.flags import ManifestFlags, OutputFlags
@@ -117,6 +117,13 @@ def exclude(given: Mapping[str, bool]) -> None:
         raise PlanError([Problem(f"`{flags[0]}` and `{flags[1]}` exclude each other", "command line")])
 
 
+def refuse_unknown(flag: str, given: str, known: Sequence[str]) -> None:
+    """Raise PlanError when the value of a flag is none of these."""
+    if given not in known:
+        hint = near_hint(given, known) or f"use one of {', '.join(known)}"
+        raise PlanError([Problem(f"`{shown(given)}` is not known", flag, hint)])
+
+
 def choose_component(manifest: Manifest, name: str | None) -> Component:
     """Return the component that is meant; raises PlanError, with the candidates, when that is not clear."""
     enabled = {one.name: one for one in manifest.components.values() if one.enabled}
@@ -156,7 +163,7 @@ def _no_choice(name: str | None, enabled: Iterable[str], able: list[str]) -> Pro
         return Problem("several components have migrations", where, f"name one of: {', '.join(able)}")
     if name in enabled:
         return Problem(f"component `{name}` has no `migrations`", where, those)
-    return Problem(f"no enabled component is called `{name}`", where, near_hint(name, able) or those)
+    return Problem(f"no enabled component is called `{shown(name)}`", where, near_hint(name, able) or those)
 
 
 def _refuse_tool(component: Component, command: str) -> None:

@@ -109,17 +109,16 @@ def _below(outcome: Outcome) -> list[str]:
 
 def _changes(outcome: Outcome) -> list[str]:
     facts = dict(outcome.facts)
-    counts = facts.get("migrations")
-    listed = {**facts, **(counts if isinstance(counts, Mapping) else {})}
-    lines = [
-        f"{key.replace('_', ' ')} {shown(str(name))}"
-        for key in _LISTED
-        if isinstance(listed.get(key), list)
-        for name in listed[key]
-    ]
-    lines += [_change(one) for one in facts.pop("changes", [])]
+    lines = [f"{key.replace('_', ' ')} {name}" for key in _LISTED for name in _names(facts, key)]
+    lines += map(_change, facts.pop("changes", []))
     rest = {key: value for key, value in facts.items() if key not in _LISTED}
     return [*lines, f"{shown(outcome.name)}: {facts_words(rest)}", *map(warning_words, outcome.warnings)]
+
+
+def _names(facts: Facts, key: str) -> list[str]:
+    """Return names of migrations, wherever a command notes them; counts stand under the same keys."""
+    found = (place.get(key) for place in (facts, facts.get("migrations", {})))
+    return [shown(str(name)) for names in found if isinstance(names, list) for name in names]
 
 
 def _change(one: Mapping[str, Any]) -> str:
