@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from startupctl import __version__
 from startupctl.check import Mode, Unhealthy
 from startupctl.diagnosis import Diagnosis
+from startupctl.migrations.chosen import up_to
 from startupctl.migrations.codes import CANNOT_ADOPT
 from startupctl.migrations.foreign import tool_names
 from startupctl.migrations.formats import format_name
 from startupctl.migrations.ledger import this_process
-from startupctl.migrations.matching import entry_of, number_of
+from startupctl.migrations.matching import entry_of
 from startupctl.migrations.past import DECIDE, Adoption, adopted, find_tables, read_match, unrelated
 from startupctl.migrations.runner import read_files
 from startupctl.migrations.standing import compare, require_same
@@ -45,7 +46,7 @@ async def adopt(run: Run, site: Site[Any], tool: str | None = None, table: str |
     Unhealthy: MIG010 when there is nothing that fits the files, MIG009 when the tool left something
     half-applied, MIG005, MIG007, MIG008, LCK001, LCK002.
     """
-    directory = await read_files(run, site.keys)
+    directory = await read_files(run, site.keys, site.ledger.database)
     async with site.reader() as reader:
         name, found = await _chosen(directory, site.ledger, reader, tool, table)
         standing = await _overlapping(directory, site.ledger, reader, name, found)
@@ -64,10 +65,10 @@ async def baseline(run: Run, site: Site[Any], to: str | None = None) -> Facts:
 
     `"0"` records none: it makes the ledger, which says that nothing of these files was applied yet. In a
     dry run (`run.mode`) nothing is changed. The facts are those of `adopt`.
-    Raises Unhealthy: MIG010 when the ledger has other rows or no file has that version, MIG008, LCK001, LCK002.
+    Raises Unhealthy: MIG010 when the ledger has other rows, MIG020 when no file has that version, MIG008, LCK001, LCK002.
     """
-    directory = await read_files(run, site.keys)
-    wanted = _up_to(directory, to)
+    directory = await read_files(run, site.keys, site.ledger.database)
+    wanted = directory.migrations if to is None else up_to(directory, directory.migrations, to)
     if run.mode is Mode.DRY_RUN:
         async with site.reader() as reader:
             standing = await _declared(directory, site.ledger, reader, wanted)
@@ -133,23 +134,6 @@ async def _overlapping(directory: Directory, ledger: Ledger[Any], reader: Reader
     standing = compare(directory, past.entries, ledger.lexicon, past.adoption)
     require_same(standing)
     return standing
-
-
-def _up_to(directory: Directory, to: str | None) -> list[Migration]:
-    """Return the files up to a version, written as in the file or as a number; raises Unhealthy (MIG010)."""
-    if to is None:
-        return list(directory.migrations)
-    if to.strip("0") == "":
-        return []
-    versioned = [migration for migration in directory.migrations if not migration.repeatable]
-    for number, migration in enumerate(versioned, 1):
-        if to in (migration.version, migration.name) or _same_number(to, migration.version):
-            return versioned[:number]
-    raise _cannot(f"no file has version `{to}`", "`startupctl migrate status` shows the versions")
-
-
-def _same_number(one: str, other: str) -> bool:
-    return number_of(one) is not None and number_of(one) == number_of(other)
 
 
 async def _declared(directory: Directory, ledger: Ledger[Any], reader: Reader, wanted: Sequence[Migration]) -> Standing:

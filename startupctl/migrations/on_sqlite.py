@@ -133,11 +133,15 @@ class SqliteLedger(Ledger[SqliteSession]):
         return True
 
     async def _begun(self, session: SqliteSession, migration: Migration) -> bool:
-        """Insert the row; False when it is there already."""
+        """Insert the row; False when it is there already, save for a repeatable migration with another content."""
         row = self.values(migration, State.RUNNING)
+        again = "NOTHING"
+        if migration.repeatable:
+            changes = ", ".join(f"{column} = excluded.{column}" for column in row if column != "version")
+            again = f"UPDATE SET {changes}, started_at = {NOW} WHERE content_sha256 <> excluded.content_sha256"
         values = ", ".join(map(quote_text, row.values()))
-        await session.execute(f"INSERT OR IGNORE INTO {self._table} ({', '.join(row)}) VALUES ({values})")  # noqa: S608  (quoted)
-        return await session.rows("SELECT changes()") == [("1",)]
+        insert = f"INSERT INTO {self._table} ({', '.join(row)}) VALUES ({values})"  # noqa: S608  (quoted)
+        return bool(await session.rows(f"{insert} ON CONFLICT (version) DO {again} RETURNING version"))
 
     def _change(self, migration: Migration, state: State, *, number: int = 0, error: str = "") -> str:
         values = f"state = {quote_text(state)}, statement_no = {number}, error = {quote_text(error)}"
