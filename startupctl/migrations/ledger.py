@@ -217,6 +217,10 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def combined_hash(texts: Sequence[str]) -> str:
-    """Return one sha256 for several texts, in order; empty for none."""
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest() if texts else ""
+def running_hashes(texts: Sequence[str]) -> list[str]:
+    """Return one sha256 for the first 0, 1, 2 ... texts, in order; that of none is empty."""
+    hashes, digest = [""], hashlib.sha256()
+    for number, text in enumerate(texts):
+        digest.update(("\0" * (number > 0) + text).encode())
+        hashes.append(digest.hexdigest())
+    return hashes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from startupctl.migrations.ledger import combined_hash
+from startupctl.migrations.ledger import running_hashes
 from startupctl.migrations.lexer import normalised
 from startupctl.migrations.steps import How
 
@@ -34,12 +34,13 @@ class Course:
         self.steps = tuple(steps)
         self.ends = tuple(accumulate((len(step.statements) for step in self.steps), initial=0))
         """How many statements are done before each step, and at the end."""
-        self._way = [way] if way else []
-        self._texts = [normalised(part.text, lexicon) for step in self.steps for part in step.statements]
+        parts = (part.text for step in self.steps for part in step.statements)
+        texts = [*([way] if way else []), *(normalised(part, lexicon) for part in parts)]
+        self._hashes = running_hashes(texts)[1 if way else 0 :]
 
     def begun(self, count: int) -> str:
         """Return what a row records when this many statements were begun."""
-        return combined_hash([*self._way, *self._texts[:count]])
+        return self._hashes[count]
 
     def progress(self, entry: Entry) -> Progress | None:
         """Return where to go on; None when what is done is no longer what the script begins with."""
