@@ -34,6 +34,7 @@ def write(tmp_path):
 
     def put(files):
         for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         return folder
 

@@ -1,24 +1,134 @@
+import hashlib
 import os
 
 import pytest
 
-from startupctl.check import Unhealthy
+from migration_files import GOOSE, UP, assert_keeps_lines, directory_of, form_of, refused
 from startupctl.migrations.files import read_directory
-from startupctl.migrations.formats import format_name, format_names
+from startupctl.migrations.folder import Folder
+from startupctl.migrations.formats import find_format, format_name, format_names
 from startupctl.migrations.lexer_postgres import POSTGRES
 
-UP = "-- migrate:up\nSELECT 1;\n\n-- migrate:down\nSELECT 2;\n"
-
-
-def refused(folder, wanted="auto"):
-    with pytest.raises(Unhealthy) as caught:
-        read_directory(folder, wanted)
-    assert caught.value.diagnosis.code.code == "MIG008"
-    return caught.value.diagnosis.summary.replace(f"{folder}/", "")
+PRISMA = {"1_a/migration.sql": "SELECT 1;", "migration_lock.toml": 'provider = "postgresql"\n'}
+FORMS = {
+    "atlas": {"1_a.sql": "SELECT 1;", "atlas.sum": ""},
+    "dbmate": {"1_a.sql": UP},
+    "flyway": {"V1__a.sql": "SELECT 1;"},
+    "golang-migrate": {"1_a.up.sql": "SELECT 1;"},
+    "goose": {"1_a.sql": GOOSE},
+    "plain": {"1_a.sql": "SELECT 1;"},
+    "prisma": PRISMA,
+}
 
 
 def test_every_format_is_found_by_its_name():
-    assert {"dbmate", "plain"} <= set(format_names())
+    assert format_names() == sorted(FORMS)
+    assert [format_name(find_format(name)) for name in format_names()] == format_names()
+
+
+@pytest.mark.parametrize(
+    ("form", "files"),
+    [
+        *((form, files) for form, files in FORMS.items() if form != "atlas"),
+        ("prisma", {"1_a/migration.sql": "SELECT 1;"}),
+        ("prisma", {"1_a.sql/migration.sql": "SELECT 1;", "1_a.sql/down.sql": ""}),
+        ("flyway", {"R__a.sql": "SELECT 1;"}),
+        ("flyway", {"users/V1__a.sql": "SELECT 1;", "plans/V2__b.sql": "SELECT 1;"}),
+        ("golang-migrate", {"1_a.up.sql": "-- +goosebumps", "1_a.down.sql": ""}),
+        ("plain", {"1_a.sql": "SELECT 1;", "old/V1__a.sql": ""}),
+        ("dbmate", {"1_a.sql": UP, "old/1_a.sql": "", "2_b.sql": UP}),
+    ],
+)
+def test_auto_decides_by_what_the_directory_holds(write, form, files):
+    assert form_of(write(files)) == form
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        (
+            {"1_a.sql": UP, "2_b.sql": GOOSE},
+            "holds files of dbmate (`1_a.sql`) and files of goose (`2_b.sql`), keep those of one tool, or set",
+        ),
+        (
+            {"1_a.up.sql": "", "V1__a.sql": ""},
+            "holds files of flyway (`V1__a.sql`) and files of golang-migrate (`1_a.up.sql`)",
+        ),
+        ({"1_a.sql": UP, "atlas.sum": ""}, "1_a.sql:1:1: `-- migrate:up` marks the file of another tool"),
+        (
+            {"1_a.up.sql": "", "atlas.sum": ""},
+            "holds files of atlas (`atlas.sum`) and files of golang-migrate (`1_a.up.sql`)",
+        ),
+        ({**PRISMA, "1_a.up.sql": ""}, "holds files of golang-migrate (`1_a.up.sql`) and files of prisma"),
+    ],
+)
+def test_the_marks_of_two_tools_in_one_directory_are_told(write, files, problem):
+    assert problem in refused(write(files))
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form not in ("dbmate", "goose")])
+@pytest.mark.parametrize("text", [UP, GOOSE, "SELECT 1;\n-- +migrate Down\nDROP TABLE a;"])
+def test_a_file_of_another_tool_is_never_taken_for_plain_sql(write, form, text):
+    name = next(name for name in FORMS[form] if name.endswith(".sql"))
+    assert f"{name}:{text.count('SELECT', 0, 8) + 1}:1: `-- " in refused(write({**FORMS[form], name: text}), form)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "flyway"])
+def test_placeholders_are_flyways(write, form):
+    found = refused(write(FORMS[form]), form, placeholders={"schema": "app"})
+    assert f"is read as {form}, which has no placeholders, remove `migrations.placeholders`" in found
+
+
+def test_what_is_no_sql_is_left_alone(write):
+    others = ("README.md", ".hidden.sql", "atlas.hcl", "seed.json", "1_a.sql.orig", "notes.txt", "helpers.go")
+    folder = write({"1_a.sql": "SELECT 1;"} | dict.fromkeys(others, "-- migrate:up"))
+    assert read_directory(folder, "auto").names == ["1_a.sql"]
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "atlas"])
+def test_windows_line_ends_and_a_byte_order_mark_are_no_part_of_the_text(write, form):
+    folder = write(FORMS[form])
+    for path in folder.rglob("*.sql"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    found = read_directory(folder, "auto")
+    assert format_name(found.format) == form
+    assert "\ufeff" not in found.migrations[0].up.text
+    assert_keeps_lines(found.migrations[0])
+
+
+@pytest.mark.parametrize("form", ["dbmate", "goose", "plain"])
+def test_a_file_of_fifty_megabytes_is_read(form):
+    row = "INSERT INTO a VALUES ('" + "x" * 970 + "');\n"
+    text = FORMS[form]["1_a.sql"].replace("SELECT 1;", "SELECT 1;\n" + row * 53_000)
+    with directory_of({"1_a.sql": text}) as folder:
+        [found] = read_directory(folder, "auto").migrations
+        assert found.up.text.count(row) == 53_000
+
+
+def test_a_directory_without_migrations_is_told(write):
+    assert refused(write({"README.md": ""})).endswith("holds no migration, correct `migrations.dir`")
+
+
+def test_a_missing_directory_is_told(tmp_path):
+    assert refused(tmp_path / "nowhere").endswith("cannot be read: No such file or directory, correct `migrations.dir`")
+
+
+def test_a_file_in_place_of_the_directory_is_told(write):
+    assert refused(write({"1_a.sql": ""}) / "1_a.sql").endswith(
+        "cannot be read: Not a directory, correct `migrations.dir`"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_told(write):
+    folder = write({"1_a.sql": "", "sub/V1__a.sql": ""})
+    (folder / "1_a.sql").chmod(0)
+    assert "1_a.sql: cannot be read: `" in refused(folder, "plain")
+    (folder / "sub").chmod(0)
+    assert "sub/: cannot be read: Permission denied" in refused(folder, "flyway")
+    folder.chmod(0)
+    assert "cannot be read: Permission denied" in refused(folder)
+    folder.chmod(0o700)
 
 
 def test_a_pipe_and_a_folder_are_refused_and_never_waited_for(write):
@@ -30,97 +140,52 @@ def test_a_pipe_and_a_folder_are_refused_and_never_waited_for(write):
     assert "3.sql: cannot be read: `3.sql` is not a regular file" in found
 
 
-def test_numbered_files_are_applied_by_their_numbers(write):
-    folder = write(
-        {"10_c.sql": "SELECT 3;", "2_b.sql": "SELECT 2;", "001.sql": "SELECT 1;", "README.md": "", ".hidden.sql": ""}
-    )
-    found = read_directory(folder, "auto")
-    assert format_name(found.format) == "plain"
-    assert [(one.version, one.name) for one in found.migrations] == [
-        ("1", "001.sql"),
-        ("2", "2_b.sql"),
-        ("10", "10_c.sql"),
-    ]
+def test_a_file_that_goes_away_before_it_is_read_is_told(write):
+    folder = Folder(write({"1_a.sql": "SELECT 1;", "2_b.sql": "SELECT 2;"}))
+    (folder.path / "1_a.sql").unlink()
+    assert [one.name for one in find_format("plain").read(folder)] == ["2_b.sql"]
+    assert "does not exist" in str(*folder.problems)
 
 
-def test_markers_make_it_dbmate(write):
-    found = read_directory(write({"20260101_a.sql": UP, "001_b.sql": UP}), "auto")
-    assert format_name(found.format) == "dbmate"
-    assert [one.version for one in found.migrations] == ["001", "20260101"]
-    assert found.migrations[0].up.text == "-- migrate:up\nSELECT 1;\n"
+def test_links_in_a_circle_end(write):
+    folder = write({"V1__a.sql": "SELECT 1;", "below/V2__b.sql": "SELECT 2;"})
+    (folder / "below" / "up").symlink_to(folder)
+    (folder / "again").symlink_to(folder / "below")
+    assert read_directory(folder, "auto").names == ["V1__a.sql", "V2__b.sql"]
+    (folder / "V3__c.sql").symlink_to("V3__c.sql")
+    assert "V3__c.sql: cannot be read" in refused(folder)
 
 
-def test_lines_are_those_of_the_file_in_several_blocks(write):
-    text = "-- head\n\n-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2;\n-- migrate:up transaction:false\nSELECT 3;\n-- migrate:down\n"
-    [found] = read_directory(write({"1.sql": text}), "auto").migrations
-    assert [number for number, line in enumerate(found.up.text.split("\n"), 1) if line.startswith("SELECT")] == [4, 8]
-    assert found.up.transaction is False
+def test_a_link_to_nothing_is_told(write):
+    folder = write({"1_a.sql": "SELECT 1;"})
+    (folder / "2_b.sql").symlink_to("gone.sql")
+    assert "2_b.sql: cannot be read: `2_b.sql` does not exist" in refused(folder).replace(f"`{folder}/", "`")
 
 
 @pytest.mark.parametrize(
-    ("text", "outside"),
+    ("data", "problem"),
     [
-        ("-- migrate:up transaction:false\nX\n-- migrate:down\n", True),
-        ("--migrate:up   transaction:false  \r\nX\r\n-- migrate:down\r\n", True),
-        ("-- migrate:up transaction:true\nX\n-- migrate:down\n", False),
-        ("-- migrate:up\nX\n-- migrate:down transaction:false\n", False),
+        ("SELECT 1;\nSELECT 'ä';".encode("latin-1"), "1_a.sql:2:1: is not UTF-8 text, save it as UTF-8"),
+        ("SELECT 1;".encode("utf-16"), "1_a.sql: is UTF-16, save it as UTF-8"),
+        ("SELECT 1;".encode("utf-16-be"), "1_a.sql:1:1: holds a NUL character, save it as UTF-8"),
+        (b"SELECT 1;\nSELECT '\0';", "1_a.sql:2:1: holds a NUL character, save it as UTF-8"),
     ],
 )
-def test_the_options_of_a_marker_decide_about_the_transaction(write, text, outside):
-    [found] = read_directory(write({"1.sql": text}), "dbmate").migrations
-    assert found.up.transaction is not outside
+def test_another_encoding_is_told_with_its_line(data, problem):
+    with directory_of({"1_a.sql": data}) as folder:
+        assert refused(folder) == problem
 
 
-def test_a_numbered_file_may_ask_to_run_outside_of_a_transaction(write):
-    files = {"1.sql": "-- transaction:false\nVACUUM;", "2.sql": "-- no transaction:false here\nSELECT 1;"}
-    assert [one.up.transaction for one in read_directory(write(files), "auto").migrations] == [False, True]
+def test_a_name_that_is_no_text_is_told(write):
+    folder = write({"1_a.sql": "SELECT 1;"})
+    (folder / os.fsdecode(b"2_\xff.sql")).write_text("SELECT 2;")
+    assert refused(folder) == r"2_\udcff.sql: has a name that is not UTF-8 text, rename it"
 
 
-@pytest.mark.parametrize(
-    ("files", "problem"),
-    [
-        ({"1_a.sql": "SELECT 1;", "users.sql": ""}, "users.sql: is no name of a numbered migration"),
-        ({"1_a.sql": "SELECT 1;", "01_b.sql": ""}, "1_a.sql: has version 1, as `01_b.sql` has"),
-        ({"1_a.sql": "SELECT 1;", "1_b.down.sql": ""}, "1_b.down.sql: has no file for the way up"),
-        (
-            {"1_a.sql": "SELECT 1;\n-- + goose Down\nDROP TABLE a;"},
-            "1_a.sql:2:1: `-- + goose Down` marks the file of another tool",
-        ),
-        ({"1_a.sql": UP, "2_b.sql": "SELECT 1;"}, "2_b.sql: has no `-- migrate:up`"),
-        ({"1_a.sql": UP, "2_b.sql": "-- migrate:up\nSELECT 1;"}, "2_b.sql: has no `-- migrate:down`"),
-        (
-            {"1_a.sql": UP, "2_b.sql": "\n-- migrate: up\nSELECT 1;"},
-            "2_b.sql:2:1: `-- migrate: up` is a half-written marker",
-        ),
-        ({"1_a.sql": UP, "2_b.sql": "-- migrate:down\n-- migrate:up\n"}, "2_b.sql:1:1: begins with `-- migrate:down`"),
-        (
-            {"1_a.sql": UP, "2_b.sql": "-- a\n\nSELECT 0;\n" + UP},
-            "2_b.sql:3:1: holds a statement before `-- migrate:up`",
-        ),
-        ({"1_a.sql": UP, "users.sql": UP}, "users.sql: is no name of a migration"),
-        ({"1_a.sql": UP, "1_b.sql": UP}, "1_b.sql: has version 1, as `1_a.sql` has"),
-        ({"1_a.sql": "SELECT 1;\nSELECT '\0';"}, "1_a.sql:2:1: holds a NUL character"),
-        ({}, "holds no migration"),
-    ],
-)
-def test_what_cannot_be_read_is_told_by_file_and_line(write, files, problem):
-    assert problem in refused(write(files))
-
-
-def test_prose_about_migrating_is_no_marker(write):
-    read_directory(
-        write({"1_a.sql": "-- migrate the users: they move\n" + UP + "-- migrate: the users move\n"}), "dbmate"
-    )
-
-
-def test_another_encoding_is_told_with_its_line(write):
-    folder = write({})
-    (folder / "1_a.sql").write_bytes("SELECT 1;\nSELECT 'ä';".encode("latin-1"))
-    assert refused(folder) == "1_a.sql:2:1: is not UTF-8 text, save it as UTF-8"
-
-
-def test_a_missing_directory_is_told(tmp_path):
-    assert refused(tmp_path / "nowhere").endswith("cannot be read: No such file or directory, correct `migrations.dir`")
+def test_an_unreadable_file_does_not_hide_the_problems_of_others(write):
+    folder = write({"1_a.sql": "SELECT '\0';", "2_b.sql": UP, "3_c.sql": "SELECT 1;"})
+    assert "1_a.sql:1:1: holds a NUL" in refused(folder)
+    assert "3_c.sql: has no `-- migrate:up`" in refused(folder)
 
 
 def test_many_problems_are_counted(write):
@@ -128,15 +193,8 @@ def test_many_problems_are_counted(write):
     assert refused(folder).endswith("; and 3 more")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(write):
-    folder = write({})
-    (folder / "1_a.sql").write_bytes(b"\xef\xbb\xbfSELECT 1;")
-    [found] = read_directory(folder, "auto").migrations
-    assert found.up.text == "SELECT 1;"
-
-
 def test_two_layouts_have_one_content_hash_and_two_file_hashes(write):
     folder = write({"1_a.sql": "SELECT 1;", "2_b.sql": "-- one\nSELECT\n  1 ;\n"})
     one, other = read_directory(folder, "auto").migrations
     assert one.content_hash(POSTGRES) == other.content_hash(POSTGRES)
-    assert one.raw != other.raw
+    assert one.raw == hashlib.sha256(b"SELECT 1;").hexdigest() != other.raw
