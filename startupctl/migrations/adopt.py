@@ -127,7 +127,7 @@ async def _chosen(
 async def _overlapping(directory: Directory, ledger: Ledger[Any], reader: Reader, name: str, table: Table) -> Standing:
     """Lay files, ledger and table together; raises Unhealthy when the table says nothing of these files."""
     own = await ledger.read(reader)
-    matched = await read_match(directory, name, table, reader)
+    matched = await read_match(directory, name, table, reader, own)
     if not matched.overlaps:
         raise unrelated(matched.history)
     past = adopted(own, matched)

@@ -9,7 +9,6 @@ from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import CANNOT_ADOPT, FOREIGN_DIRTY
 from startupctl.migrations.foreign import find_tool, tool_names
 from startupctl.migrations.formats import format_name
-from startupctl.migrations.matching import match
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ async def read_past(directory: Directory, ledger: Ledger[Any], reader: Reader) -
     native = format_name(directory.format)
     found = await find_tables(ledger, reader, [native] if own else tool_names())
     if native in found:
-        matched = await read_match(directory, native, found.pop(native), reader)
+        matched = await read_match(directory, native, found[native], reader, own)
         if matched.overlaps:
             return adopted(own, matched)
         if not (matched.history.is_empty or await _decided(ledger, reader, own)):
@@ -101,20 +100,20 @@ def _owned(tool: Tool, names: Sequence[str], there: Sequence[Table]) -> Table | 
     return None
 
 
-async def read_match(directory: Directory, name: str, table: Table, reader: Reader) -> Match:
-    """Read a tool's table and lay it beside the files."""
+async def read_match(directory: Directory, name: str, table: Table, reader: Reader, own: Sequence[Entry]) -> Match:
+    """Read a tool's table and lay it beside the files and the rows of the ledger."""
+    from startupctl.migrations.matching import match
+
     tool = find_tool(name)
     assert tool
-    return await in_thread(match, directory, await tool.read(reader, table))
+    return await in_thread(match, directory, await tool.read(reader, table), own)
 
 
 def adopted(own: Sequence[Entry], matched: Match) -> Past:
     """Return the ledger's rows with those of the table behind them; raises Unhealthy (MIG009)."""
     _require_clean(own, matched)
-    entries = matched.entries(own)
-    covered = {migration.version for migration in matched.covered}
-    unverified = sum(entry.version in covered for entry in entries)
-    return Past((*own, *entries, *matched.others(own)), _adoption(matched.history, entries, unverified))
+    adoption = _adoption(matched.history, matched.entries, len(matched.covered))
+    return Past((*own, *adoption.entries, *matched.others), adoption)
 
 
 def _adoption(history: History, entries: Sequence[Entry], unverified: int) -> Adoption:
@@ -150,7 +149,7 @@ async def _require_unconcerned(directory: Directory, found: dict[str, Table], re
     Another service may keep its own table here; one without a number of ours tells nothing of these files.
     """
     for name, table in found.items():
-        matched = await read_match(directory, name, table, reader)
+        matched = await read_match(directory, name, table, reader, ())
         if matched.overlaps:
             what = f"{name} applied versions of these {format_name(directory.format)} files, says its table {table}"
             cure = f"`startupctl migrate adopt --from {name}` takes that over; {DECIDE}"

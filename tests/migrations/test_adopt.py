@@ -225,6 +225,25 @@ async def test_it_costs_one_question_more_at_most(names, at_first, later, postgr
     assert await questions() == later
 
 
+NO_DRIVER = """
+import anyio, pathlib, sys
+sys.path.insert(0, sys.argv[3])
+from support import make_run
+from startupctl.kinds.postgres import Postgres
+kind = Postgres(url=sys.argv[1], migrations={"dir": "migrations"})
+facts = anyio.run(kind.check, make_run(seconds=20, folder=pathlib.Path(sys.argv[2])))
+print(facts["migrations"]["adopted"], "psycopg" in sys.modules, "startupctl.migrations.adopt" in sys.modules)
+"""
+
+
+def test_a_check_reads_it_without_a_driver(postgres, postgres_place, write, tmp_path):
+    write(files(1))
+    applied_by_dbmate(postgres_place, 1)
+    words = [postgres.url(postgres_place.name), tmp_path, Path(__file__).parents[1]]
+    argv = [sys.executable, "-c", NO_DRIVER, *map(str, words)]
+    assert subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30).stdout == "1 False False\n"
+
+
 # -- the lock of the other tool ----------------------------------------------------------------
 
 _TABLES = {

@@ -5,7 +5,8 @@ from startupctl.migrations.files import read_directory
 from startupctl.migrations.keys import OutOfOrder
 from startupctl.migrations.ledger import Entry, State
 from startupctl.migrations.lexer_postgres import POSTGRES
-from startupctl.migrations.standing import compare, require_fit, require_none_pending, warn_of_others
+from startupctl.migrations.past import Adoption
+from startupctl.migrations.standing import compare, require_fit, require_none_pending, require_way, warn_of_others
 
 
 def up(text):
@@ -116,3 +117,36 @@ def test_pending_files_are_told_with_the_first(directory):
     assert "2 of 3 migrations" in caught.value.diagnosis.summary
     assert "`2_b.sql`" in caught.value.diagnosis.summary
     assert caught.value.facts["migrations"] == {"applied": [], "already": 1, "pending": 2, "adopted": 0}
+
+
+def test_what_is_taken_over_is_counted_with_its_source(directory):
+    rows = entries(directory, "12", state=State.ADOPTED, raw="", content_hash="")
+    adoption = Adoption(tuple(rows), "goose (public.goose_db_version)", unverified=1)
+    facts = compare(directory, rows, POSTGRES, adoption).facts()
+    assert facts["migrations"] == {"applied": [], "already": 2, "pending": 1, "adopted": 2}
+    assert (facts["adopted_from"], facts["unverified"]) == ("goose (public.goose_db_version)", 1)
+    nothing = compare(directory, rows, POSTGRES, Adoption((), "goose (public.goose_db_version)")).facts()
+    assert (nothing["migrations"]["adopted"], "adopted_from" in nothing) == (0, False)
+
+
+def test_a_repeatable_file_is_pending_when_it_changed_and_never_late(write):
+    directory = read_directory(
+        write({"V1__a.sql": "SELECT 1;", "V2__b.sql": "SELECT 2;", "R__c.sql": "SELECT 3;"}), "auto"
+    )
+    rows = entries(directory, {"2", "R__c"}) + entries(directory, {"R__c"}, raw="0", content_hash="0")
+    standing = compare(directory, rows, POSTGRES)
+    assert [one.version for one in standing.pending] == ["1", "R__c"]
+    assert [one.version for one in standing.late] == ["1"]
+    assert [one.version for one, _ in standing.outdated] == ["R__c"]
+    assert standing.drifted == ()
+
+
+def test_what_only_another_tool_can_apply_is_an_obstacle(write):
+    directory = read_directory(
+        write({"1_a.sql": "-- +goose Up\nSELECT 1;", "2_b.go": "package m", "3_c.go": ""}), "auto"
+    )
+    standing = compare(directory, entries(directory, "1"), POSTGRES)
+    assert standing.obstacle.name == "2_b.go"
+    with pytest.raises(Unhealthy) as caught:
+        require_way(standing)
+    assert (caught.value.diagnosis.code.code, caught.value.facts["migrations"]["pending"]) == ("MIG008", 2)

@@ -127,6 +127,16 @@ async def test_what_was_undone_or_deleted_is_pending(kind, postgres_place, run, 
     assert (caught.value.diagnosis.code.code, caught.value.diagnosis.facts["first"]) == ("MIG001", "V1.1__rows.sql")
 
 
+@pytest.mark.anyio
+async def test_a_version_that_is_none_is_a_row_without_a_file(postgres_place, preparing, put, counts, services):
+    put(FILES)
+    postgres_place.sql(TABLES["postgres"])
+    row(postgres_place, 1, "1", "V1__plans.sql")
+    row(postgres_place, 2, "1.beta", "V1.beta__odd.sql")
+    assert counts(await postgres_place.kind().prepare(preparing))[0] == 1
+    assert [(code, facts["last"]) for code, facts in services.warnings] == [("MIG004", "V1.beta__odd.sql")]
+
+
 def test_versions_are_compared_part_by_part():
     assert key("1.0") == key("1") == key("01_0")
     assert key("2") < key("2.0.1") < key("10")

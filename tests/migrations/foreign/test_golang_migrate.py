@@ -63,6 +63,25 @@ async def test_a_way_down_that_failed_at_the_first_file_is_dirty_too(postgres_pl
 
 
 @pytest.mark.anyio
+async def test_what_it_applied_meanwhile_is_adopted_and_a_file_that_came_late_is_not(
+    postgres_place, preparing, put, counts
+):
+    put(files("1", "2", "4"))
+    postgres_place.sql(TABLES["postgres"])
+    set_version(postgres_place, "postgres", 2, dirty=False)
+    assert counts(await postgres_place.kind().prepare(preparing)) == (2, ["4_more.up.sql"])
+    postgres_place.sql("UPDATE schema_migrations SET version = 6")
+    put(files("5", "6"))
+    assert counts(await postgres_place.kind().prepare(preparing)) == (2, [])
+    put(files("3"))
+    with pytest.raises(Unhealthy) as caught:
+        await postgres_place.kind().prepare(preparing)
+    assert (caught.value.diagnosis.code.code, "3_more.up.sql" in caught.value.diagnosis.summary) == ("MIG006", True)
+    facts = await postgres_place.kind(out_of_order="apply").prepare(preparing)
+    assert counts(facts) == (0, ["3_more.up.sql"])
+
+
+@pytest.mark.anyio
 async def test_a_version_without_a_file_is_a_newer_build(postgres_place, preparing, put, counts, services):
     put(files("1", "2"))
     postgres_place.sql(TABLES["postgres"])
