@@ -175,7 +175,7 @@ def _require_way(standing: Standing, migration: Migration, ledger: Ledger[Any]) 
     if any(one is migration for one, _ in (*standing.drifted, *standing.renamed)):
         raise _refused(migration, "its file is not the one that was applied", accept)
     if migration.obstacle:
-        raise _refused(migration, migration.obstacle, "take it back with its own tool")
+        raise _refused(migration, migration.obstacle, migration.cure or "take it back with its own tool")
     parts = ledger.statements(migration.down) if migration.down else ()
     if not any(normalised(part.text, ledger.lexicon).strip(";") for part in parts):
         raise _refused(migration, "it has no way down", "put the change back in a new migration")

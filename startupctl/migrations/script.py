@@ -37,7 +37,8 @@ class Migration:
 
     `version` identifies it in a ledger; `raw` is the sha256 of the bytes of its file. One that is
     `repeatable` is applied again when its content changed. `obstacle` says why it cannot be applied,
-    nor taken back, here, as a migration that is a program of its own tool.
+    nor taken back, here, as a migration that is a program of its own tool; `cure` is what to do about it
+    where that tool is not needed.
     """
 
     version: str
@@ -48,6 +49,7 @@ class Migration:
     down: Script | None = None
     repeatable: bool = False
     obstacle: str = ""
+    cure: str = ""
 
     @property
     def path(self) -> Path:

@@ -153,7 +153,7 @@ def warn_of_others(standing: Standing, run: Run) -> None:
 def require_way(standing: Standing, facts: Facts | None = None) -> None:
     """Raise Unhealthy (MIG008) when a pending file cannot be applied here; `facts` are those of `standing` unless given."""
     if blocked := standing.obstacle:
-        problem = Problem(blocked.obstacle, hint=OTHER_WAY, mark=Mark(str(blocked.path)))
+        problem = Problem(blocked.obstacle, hint=blocked.cure or OTHER_WAY, mark=Mark(str(blocked.path)))
         raise Unhealthy(bad_files([problem]).diagnosis, standing.facts() if facts is None else facts)
 
 

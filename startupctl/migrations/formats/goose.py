@@ -26,6 +26,7 @@ OUTSIDE = "add a line `-- +goose NO TRANSACTION` to `{file}`"
 
 _NAME = re.compile(r"(\d+)_.*\.(?:sql|go)", re.ASCII)
 _PROGRAM = "it is written in Go; only the program it is built into can apply it, with goose"
+_UNFILLED = "set the variable for startupctl, or correct the line"
 
 
 def sign(folder: Folder) -> str:
@@ -73,7 +74,7 @@ def _read(folder: Folder, source: Source, version: str) -> Migration | None:
         return None
     up = _script(source, found.up, transaction=found.transaction)
     down = _script(source, found.down, transaction=found.transaction) if found.down else None
-    return Migration(version, source.name, "goose", source.raw, up, down, obstacle=found.obstacle)
+    return Migration(version, source.name, "goose", source.raw, up, down, obstacle=found.obstacle, cure=_UNFILLED)
 
 
 def _script(source: Source, section: Section, *, transaction: bool) -> Script:

@@ -124,7 +124,9 @@ def test_what_was_written_decides_about_drift_not_what_was_put_in(write, monkeyp
 def test_a_missing_variable_is_an_obstacle_for_what_is_pending_only(write, monkeypatch):
     monkeypatch.delenv("NOWHERE", raising=False)
     folder = write({"1_a.sql": "-- +goose ENVSUB ON\n-- +goose Up\nSELECT '${NOWHERE?ask the operators}';\n"})
-    assert only(folder).obstacle == "line 3 cannot be filled: `NOWHERE` is not set: ask the operators"
+    found = only(folder)
+    assert found.obstacle == "line 3 cannot be filled: `NOWHERE` is not set: ask the operators"
+    assert found.cure == "set the variable for startupctl, or correct the line"
 
 
 def test_a_program_is_a_migration_that_only_goose_applies(write):
