@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -177,6 +177,22 @@ class Ledger(ABC, Generic[S]):
         """Whether a file that was begun may be applied again, or from where it stopped."""
         del entry, migration
         return False
+
+    def pending_again(self, entry: Entry, migration: Migration) -> Entry | None:
+        """Return the row with which a file that was begun runs again; None is no row: from its beginning.
+
+        Where statements are recorded one by one, that is from the one in doubt.
+        """
+        del entry, migration
+        return None
+
+    def accepted(self, entry: Entry, migration: Migration) -> Entry:
+        """Return the row with which a file that was begun counts as applied.
+
+        Where statements are recorded one by one, that is the one in doubt; what follows it stays pending.
+        """
+        total = len(self.statements(migration.up))
+        return replace(entry, state=State.DONE, statement_no=total, finished_at="", error="")
 
     @abstractmethod
     def ways_out(self, entry: Entry) -> tuple[str, str]:

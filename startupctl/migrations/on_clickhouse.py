@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from startupctl.check import Unhealthy
 from startupctl.databases.clickhouse import ClickHouseSession
 from startupctl.databases.session import StatementFailed
+from startupctl.migrations.failed import first_line, half_applied
 from startupctl.migrations.idempotent_clickhouse import makes_temporary
 from startupctl.migrations.ledger import Entry, Ledger, State
 from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
+from startupctl.migrations.progress import Course
 from startupctl.migrations.rows_clickhouse import FORGOTTEN, Rows, Table, quoted_table
 from startupctl.migrations.steps import How, Step
 from startupctl.migrations.watch import Watch
-from startupctl.migrations.work_clickhouse import Work, course_of, hashes_of
+from startupctl.migrations.work_clickhouse import INTERRUPTED, Work
 from startupctl.quoting import clickhouse_name, clickhouse_text
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from startupctl.migrations.script import Migration, Script
 
 TABLE_EXISTS = "57"
+DOWN = "down"
 REPLICATED_DATABASE = "Replicated"  # what is made in it is made on all of its servers, at paths of its own
 _TABLE = """
 CREATE TABLE IF NOT EXISTS {table}{cluster} (
@@ -102,35 +106,35 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     async def apply(self, session: ClickHouseSession, migration: Migration, entry: Entry | None) -> bool:
         """Apply a file from where it stopped; raises StatementFailed and Unhealthy (MIG003, LCK002)."""
-        rows = Rows(session, self._table, self.values(migration, State.RUNNING))
-        await rows.begin(entry)
-        work = Work(session, rows, migration, self.statements(migration.up), self._watch)
-        await work.carry_out(entry, self.ways_out(entry) if entry else ("", ""))
+        course = Course(self.steps(migration.up), CLICKHOUSE)
+        edited = entry is not None and course.progress(entry) is None
+        rows = await self._run(session, migration, course, None if migration.repeatable and edited else entry)
+        await rows.write(State.DONE, len(course.steps), course.begun(len(course.steps)))
         return True
 
     async def revert(self, session: ClickHouseSession, migration: Migration) -> None:
-        """Run the way down, then remove the row; where it stops is written into the row, which stays applied."""
+        """Run the way down, from where it stopped, then remove the row; raises as `apply` does."""
         assert migration.down is not None
-        [own] = [entry for entry in await self.read(session) if entry.version == migration.version]
-        parts = self.statements(migration.down)
-        await session.renew()
-        for number, part in enumerate(parts):
-            try:
-                await self._watch.ensure()
-                await session.execute(part.text)
-            except StatementFailed as error:
-                error.done = number
-                if not error.lost:
-                    said = f"its way down stopped behind {number} of {len(parts)} statements: {error.said}"
-                    await self.record(session, [replace(own, error=said)])
-                raise
-        await self.forget(session, own)
+        course = Course(self.steps(migration.down), CLICKHOUSE, DOWN)
+        entry = next((entry for entry in await self.read(session) if entry.version == migration.version), None)
+        rows = await self._run(session, migration, course, entry)
+        await rows.write(FORGOTTEN, 0, "")
 
     def resumes(self, entry: Entry, migration: Migration) -> bool:
         """Whether what was begun of a file is unchanged, and nothing of it ended with its session."""
-        parts = self.statements(migration.up)
-        begun = parts[: entry.statement_no + 1]
-        return course_of(entry, hashes_of(begun)) is not None and not any(makes_temporary(part.text) for part in begun)
+        course = Course(self.steps(migration.up), CLICKHOUSE)
+        if course.progress(entry) is None:
+            return migration.repeatable
+        return not _left_in_session(entry, course)
+
+    def pending_again(self, entry: Entry, migration: Migration) -> Entry | None:
+        """Return the row with which a file goes on with the statement in doubt."""
+        return self._stopped(entry, migration, entry.statement_no)
+
+    def accepted(self, entry: Entry, migration: Migration) -> Entry:
+        """Return the row with which a file goes on behind the statement in doubt; applied, when that was the last one."""
+        stopped = self._stopped(entry, migration, entry.statement_no + 1)
+        return stopped or super().accepted(entry, migration)
 
     def ways_out(self, entry: Entry) -> tuple[str, str]:
         """Return the two statements an operator chooses between."""
@@ -154,6 +158,25 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
         path = clickhouse_text(f"/startupctl/{{database}}/{self.name}")
         return f"ReplicatedReplacingMergeTree({path}, '{{replica}}', revision)"
 
+    async def _run(self, session: ClickHouseSession, migration: Migration, course: Course, entry: Entry | None) -> Rows:
+        """Run the statements of one way; return the rows, for the last one."""
+        rows = Rows(session, self._table, self.values(migration, State.RUNNING))
+        await rows.begin(entry)
+        if not await Work(session, rows, course, self._watch).carry_out(entry):
+            assert entry is not None
+            ways, total = self.ways_out(entry), len(course.steps)
+            raise Unhealthy(half_applied(migration, entry, ways, total, _what_is_in_doubt(entry, course)))
+        return rows
+
+    def _stopped(self, entry: Entry, migration: Migration, done: int) -> Entry | None:
+        """Return the row of a file that stopped behind so many statements; None when none or all are done, or it was edited."""
+        course = Course(self.steps(migration.up), CLICKHOUSE)
+        progress = course.progress(entry)
+        if not 0 < done < len(course.steps) or progress is None or not progress.doubt:
+            return None
+        error = entry.error or INTERRUPTED
+        return replace(entry, state=State.FAILED, statement_no=done, statements_hash=course.begun(done), error=error)
+
     async def _add(self, session: ClickHouseSession, entries: Sequence[Entry], state: str = "") -> None:
         newest = await self._table.newest(session, [entry.version for entry in entries]) if entries else {}
         rows: list[dict[str, str | int]] = [
@@ -163,6 +186,19 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
         for row in rows:
             row["state"] = state or row["state"]
         await self._table.add(session, rows)
+
+
+def _left_in_session(entry: Entry, course: Course) -> bool:
+    """Whether what was begun made a temporary table: it is gone, and its rows with it."""
+    begun = course.steps[: entry.statement_no + 1]
+    return any(makes_temporary(step.statements[0].text) for step in begun)
+
+
+def _what_is_in_doubt(entry: Entry, course: Course) -> str:
+    progress = course.progress(entry)
+    if progress is None:
+        return "what was begun of it is not what the file says now"
+    return f"what became of `{first_line(course.steps[progress.step].statements[0].text)}` is not known"
 
 
 def _of(schema: str, name: str, column: str = "table") -> str:

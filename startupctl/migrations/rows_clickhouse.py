@@ -71,19 +71,19 @@ class Rows:
         """`values` are those every row has; `begin` comes first and fills in the rest."""
         self._session, self._table, self._values = session, table, dict(values)
         self.place = self.started_at = ""
-        self.host = values["host"]
+        self.host, self.version = values["host"], values["version"]
         self.revision = 0
 
     async def begin(self, entry: Entry | None) -> None:
         """Ask for the newest row of this version and for the time; what was begun keeps its own."""
         asked = f"SELECT currentDatabase(), {NOW}, max(revision) FROM {self._table.quoted}"  # noqa: S608  (quoted)
-        version = f"WHERE version = {clickhouse_text(self._values['version'])}"
+        version = f"WHERE version = {clickhouse_text(self.version)}"
         [(database, now, revision)] = await self._session.rows(f"{asked} {version}{self._table.consistent}")
         self.revision = int(revision or 0)
         self.place = f"{database}.{self._table.quoted}"
         self.started_at = entry.started_at if entry and not entry.state.is_applied else now or ""
 
-    async def write(self, state: State, done: int, begun_hash: str, error: str = "") -> int:
+    async def write(self, state: State | str, done: int, begun_hash: str, error: str = "") -> int:
         """Add the row that stands from now on; return its revision."""
         self.revision += 1
         row: dict[str, str | int] = {

@@ -1,4 +1,4 @@
-"""One file on its way into a ClickHouse: statement by statement, each recorded before it begins.
+"""One script on its way into a ClickHouse: statement by statement, each recorded before it begins.
 
 A row says how many statements are known to have succeeded, and its hash covers those that were begun. So
 whoever comes later knows which one is in doubt, asks the server what became of it, and goes on there.
@@ -8,96 +8,64 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
-from startupctl.migrations.failed import first_line, half_applied
+from startupctl.migrations.failed import masked
 from startupctl.migrations.fate_clickhouse import Fate, Sent, fate_of, may_run_again
 from startupctl.migrations.hosts_clickhouse import MARK, TIMED_OUT, failure_of_hosts, wait_for_hosts
 from startupctl.migrations.idempotent_clickhouse import is_distributed, is_idempotent, keeps_session
 from startupctl.migrations.ledger import State
-from startupctl.migrations.lexer import normalised
-from startupctl.migrations.lexer_clickhouse import CLICKHOUSE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from startupctl.databases.clickhouse import ClickHouseSession
-    from startupctl.diagnosis import Diagnosis
     from startupctl.migrations.ledger import Entry
-    from startupctl.migrations.lexer import Statement
+    from startupctl.migrations.progress import Course
     from startupctl.migrations.rows_clickhouse import Rows
-    from startupctl.migrations.script import Migration
     from startupctl.migrations.watch import Watch
 
 INTERRUPTED = "interrupted between two statements"
-
-
-class Course(NamedTuple):
-    """How far a file has come: statements known to have succeeded, and whether the next one was begun."""
-
-    done: int
-    in_doubt: bool
-
-
-def hashes_of(parts: Sequence[Statement]) -> list[str]:
-    """Return the hash of the first 0, 1, 2 … statements, as `ledger.combined_hash` makes it."""
-    hashes, digest = [""], hashlib.sha256()
-    for number, part in enumerate(parts):
-        digest.update(("\0" * (number > 0) + normalised(part.text, CLICKHOUSE)).encode())
-        hashes.append(digest.hexdigest())
-    return hashes
-
-
-def course_of(entry: Entry, hashes: Sequence[str]) -> Course | None:
-    """Return how far a file has come by its row; None when what was begun of it has been edited since."""
-    for begun in (0, 1):
-        covered = hashes[entry.statement_no + begun :][:1]
-        if covered == [entry.statements_hash]:
-            return Course(entry.statement_no, in_doubt=begun == 1)
-    return None
+GOES_ON = "What the file did before is kept, and the next run goes on with this statement."
+MAY_BE_HALF = (
+    "What the file did before is kept, and a part of what this statement does may be; the next run asks the server."
+)
 
 
 class Work:
-    """One file, its rows and the session it is applied in."""
+    """The statements of one script, its rows and the session they run in; `course` says in which way."""
 
-    def __init__(
-        self, session: ClickHouseSession, rows: Rows, migration: Migration, parts: Sequence[Statement], watch: Watch
-    ) -> None:
-        """Nothing is sent yet; `parts` are the statements of the way up."""
-        self._session, self._rows, self._watch = session, rows, watch
-        self._migration, self._parts = migration, parts
-        self._hashes = hashes_of(parts)
+    def __init__(self, session: ClickHouseSession, rows: Rows, course: Course, watch: Watch) -> None:
+        """Nothing is sent yet."""
+        self._session, self._rows, self._course, self._watch = session, rows, course, watch
+        self._parts = [part.text for step in course.steps for part in step.statements]
 
-    async def carry_out(self, entry: Entry | None, ways_out: tuple[str, str]) -> None:
-        """Apply the file, behind what `entry` says was done; raises StatementFailed, Unhealthy (MIG003, LCK002)."""
-        begin = await self._begin(entry, ways_out) if entry and not entry.state.is_applied else 0
+    async def carry_out(self, entry: Entry | None) -> bool:
+        """Run what is left behind what `entry` says was done; False when nobody knows what that is, then nothing was run.
+
+        Raises StatementFailed with the place in the script, and Unhealthy (LCK002).
+        """
+        begin = await self._begin(entry) if entry and not entry.state.is_applied else 0
+        if begin is None:
+            return False
         await self._session.renew()
-        for part in self._parts[:begin]:
-            if keeps_session(part.text):
-                await self._session.execute(part.text)
+        for sql in self._parts[:begin]:
+            if keeps_session(sql):
+                await self._session.execute(sql)
         for number in range(begin, len(self._parts)):
             await self._step(number)
-        await self._write(State.DONE, len(self._parts), len(self._parts))
+        return True
 
-    async def _begin(self, entry: Entry, ways_out: tuple[str, str]) -> int:
-        """Return the number of the statement to go on with; raises Unhealthy (MIG003) when that is not known."""
-        course = course_of(entry, self._hashes)
-        if course is None or not course.in_doubt:
-            return course.done if course else 0
-        sent = self._sent(course.done, entry.revision - (entry.state is State.FAILED), entry)
+    async def _begin(self, entry: Entry) -> int | None:
+        """Return the number of the statement to go on with; None when that is not known."""
+        progress = self._course.progress(entry)
+        if progress is None or not progress.doubt:
+            return progress.step if progress else None
+        sent = self._sent(progress.step, entry.revision - (entry.state is State.FAILED), entry)
         fate = await fate_of(self._session, sent, self._watch)
         if fate is Fate.UNKNOWN and not is_idempotent(sent.sql):
-            raise Unhealthy(self._doubt(entry, course.done, ways_out))
-        return course.done + (fate is Fate.DONE)
-
-    def _doubt(self, entry: Entry, number: int, ways_out: tuple[str, str]) -> Diagnosis:
-        found = half_applied(self._migration, entry, ways_out, len(self._parts))
-        known = f"{found.facts['known']}, statement {number + 1} was begun: {first_line(self._parts[number].text)}"
-        return replace(found, facts={**found.facts, "known": known})
+            return None
+        return progress.step + (fate is Fate.DONE)
 
     async def _step(self, number: int) -> None:
         """Record that a statement begins, and run it."""
@@ -134,20 +102,20 @@ class Work:
         """Record a failure that the server has told; a statement that may have done a part of its work stays in doubt."""
         if error.lost:
             return
-        revision = self._rows.revision
-        clean = await may_run_again(self._session, self._sent(number, revision), error)
-        await self._write(State.FAILED, number, number if clean else number + 1, error.said)
+        sent = self._sent(number, self._rows.revision)
+        clean = await may_run_again(self._session, sent, error)
+        await self._write(State.FAILED, number, number if clean else number + 1, masked(error.said))
+        error.kept = GOES_ON if clean else MAY_BE_HALF
 
     async def _write(self, state: State, done: int, begun: int, error: str = "") -> int:
         """Add the row that stands from now on; return its revision."""
-        return await self._rows.write(state, done, self._hashes[begun], error)
+        return await self._rows.write(state, done, self._course.begun(begun), error)
 
     def _sent(self, number: int, revision: int, entry: Entry | None = None) -> Sent:
         """Return a statement with its name, which follows from the row before it: no other try has this name."""
         started, host = (entry.started_at, entry.host) if entry else (self._rows.started_at, self._rows.host)
-        sql = self._parts[number].text
-        version = self._migration.version
-        text = "\0".join((self._rows.place, version, str(number), sql, started, host, str(revision)))
+        sql, version = self._parts[number], self._rows.version
+        text = "\0".join((self._rows.place, version, self._course.begun(number), sql, started, host, str(revision)))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         day = date.fromisoformat(started[:10]) - timedelta(days=1)
         return Sent(sql, f"startupctl-{version}-{number + 1}-{digest}", day.isoformat())
