@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 LABEL = "postgres advisory"
 FRESH = 1.0  # seconds a sign of life stands for the next: small files are not slowed by asking before each
 # the two halves of the key are unsigned in pg_locks; https://www.postgresql.org/docs/current/view-pg-locks.html
-_HOLDER = """
-SELECT coalesce(nullif(a.application_name, ''), 'somebody'), l.pid, coalesce(host(a.client_addr), 'local'),
-  to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), extract(epoch FROM clock_timestamp() - a.state_change)
+_HELD = """
 FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {high} AND l.objid = {low}
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_HOLDER = f"""
+SELECT coalesce(nullif(a.application_name, ''), 'somebody'), l.pid, coalesce(host(a.client_addr), 'local'),
+  to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), extract(epoch FROM clock_timestamp() - a.state_change)
+{_HELD}"""  # noqa: S608  (constants)
+_SNAPSHOT = f"SELECT a.backend_xmin IS NOT NULL {_HELD}"
 
 
 HOST_SHOWN = 40  # the server keeps 63 bytes of an application name
@@ -82,6 +85,17 @@ async def holder_of(reader: Reader, key: int) -> Holder | None:
     name, pid, address, since, silent = found[0]
     who = f"{name} (server process {pid}, from {address})"
     return Holder(who, since or "", float(silent) if silent else None, f"SELECT pg_terminate_backend({pid})")
+
+
+async def holds_snapshot(reader: Reader, key: int) -> bool | None:
+    """Return whether the holder of the lock keeps a snapshot, seen from another connection; None without a holder."""
+    found = await reader.rows(_SNAPSHOT.format_map(_halves(key)))
+    return found[0][0] == "t" if found else None
+
+
+def _halves(key: int) -> dict[str, int]:
+    bits = key & 0xFFFFFFFFFFFFFFFF
+    return {"high": bits >> 32, "low": bits & 0xFFFFFFFF}
 
 
 class _Pulse:

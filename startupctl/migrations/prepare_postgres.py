@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from startupctl.check import Mode, Unhealthy
+from startupctl.check import Mode
 from startupctl.databases.session import StatementFailed
-from startupctl.diagnosis import Diagnosis, FailureClass
-from startupctl.migrations.codes import LOCK_UNSAFE
+from startupctl.diagnosis import FailureClass
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT, DEFAULT_TABLE
-from startupctl.migrations.ledger import this_process
 from startupctl.migrations.on_postgres import PostgresLedger
 from startupctl.migrations.runner import check_migrations, migrate, rehearse
+from startupctl.migrations.sessions_postgres import beside_lock, driver_session
 from startupctl.migrations.site import Latch, Site
 from startupctl.wire.pg import open_session
 from startupctl.wire.pg_messages import PgError
@@ -36,13 +33,6 @@ if TYPE_CHECKING:
 DATABASE_MISSING = "3D000"
 # the usual maintenance database is not there, or not for this role
 MAINTENANCE_CLOSED = frozenset({DATABASE_MISSING, "42501", "55000"})
-
-ROOM_TIMEOUT = 10.0  # seconds until a connection beside the lock's must answer
-NO_ROOM = {
-    "what": "a second connection gets no answer while the first holds the lock: a pooler has room for one",
-    "cure": "set `migrations.url` to the server itself, past the pooler, or enlarge its pool",
-}
-HOST_SHOWN = 40  # the server keeps 63 bytes of an application name
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +79,7 @@ class PostgresPreparation:
             ledger=PostgresLedger(self.migrations.table),
             reader=lambda: open_session(self.place, run),
             lock=partial(self.lend_lock, run),
-            session=partial(_beside_lock, self.direct, run),
+            session=partial(beside_lock, self.direct, run, self._lock_key),
             latch=self.latch(run),
         )
 
@@ -196,33 +186,3 @@ class PostgresPreparation:
                 said = f"role `{place.user}` may not create a database{owner}"
                 raise StatementFailed("42501", said, FailureClass.PERMANENT)
             await require_creatable(session, keys)
-
-
-@asynccontextmanager
-async def _beside_lock(place: PgTarget, run: Run) -> AsyncIterator[PostgresSession]:
-    """Connect while the lock is held; raises Unhealthy (LCK003) when a pooler has no second connection for us."""
-    async with driver_session(place, run) as session:
-        try:
-            async with asyncio.timeout(ROOM_TIMEOUT):
-                await session.execute("SELECT 1")
-        except TimeoutError as error:
-            raise Unhealthy(Diagnosis(LOCK_UNSAFE, NO_ROOM)) from error
-        yield session
-
-
-@asynccontextmanager
-async def driver_session(place: PgTarget, run: Run) -> AsyncIterator[PostgresSession]:
-    """Connect by the speaker, then by psycopg as the speaker got in; raises what the speaker finds, and StatementFailed.
-
-    psycopg does not tell why it was refused, and must not fall back to what was not proven.
-    """
-    from startupctl.databases.postgres import connected
-
-    hurried = replace(run, deadline=time.monotonic() + run.connect_timeout)
-    async with open_session(place, hurried) as session:
-        met = place.proven(encrypted=bool(session.tls))
-    host, _, process = this_process().rpartition(":")
-    name = f"startupctl:{host[:HOST_SHOWN]}:{process}"
-    opening = connected(met.parameters(), connect_timeout=run.connect_timeout, application_name=name)
-    async with opening as driver:
-        yield driver

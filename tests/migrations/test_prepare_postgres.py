@@ -448,20 +448,10 @@ async def test_the_oldest_server_is_migrated_too(postgres_server, on_postgres, p
 
 
 @pytest.mark.anyio
-async def test_a_transaction_pooler_is_in_nobodys_way(
-    postgres, on_postgres, pgbouncer, preparing, write, fresh_database
-):
-    write({**FILES, "3_index.sql": "-- transaction:false\nCREATE INDEX CONCURRENTLY i ON plans (id);"})
-    wanted = on_postgres(fresh_database, server=pgbouncer(postgres))
-    facts = await wanted.carry_out(preparing)
-    assert facts["migrations"]["applied"] == [*FILES, "3_index.sql"]
-
-
-@pytest.mark.anyio
 async def test_a_pooler_with_room_for_one_is_told(
     postgres, on_postgres, pgbouncer, preparing, write, fresh_database, monkeypatch
 ):
-    monkeypatch.setattr("startupctl.migrations.prepare_postgres.ROOM_TIMEOUT", 0.5)
+    monkeypatch.setattr("startupctl.migrations.sessions_postgres.ROOM_TIMEOUT", 0.5)
     write(FILES)
     pooled = on_postgres(fresh_database, server=pgbouncer(postgres, pool_size=1))
     found = (await refusal(pooled.carry_out(preparing))).diagnosis
