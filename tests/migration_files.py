@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64encode
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,3 +53,20 @@ def assert_keeps_lines(migration):
             assert part.start >= end
             end = part.start + len(part.text)
             assert script.text[part.start : end] == part.text
+
+
+def digest(*texts):
+    return b64encode(hashlib.sha256("".join(texts).encode()).digest()).decode()
+
+
+def with_sum(files):
+    """Return files with the `atlas.sum` that Atlas counts for them."""
+    names = sorted(files)
+    state, lines = "", []
+    for name in names:
+        state += name
+        if not files[name].startswith("-- atlas:sum ignore"):
+            state += files[name]
+            lines.append((name, digest(state)))
+    header = digest(*(word for line in lines for word in line))
+    return {**files, "atlas.sum": f"h1:{header}\n" + "".join(f"{name} h1:{sum_}\n" for name, sum_ in lines)}

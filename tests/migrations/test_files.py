@@ -22,8 +22,8 @@ FORMS = {
 
 
 def test_every_format_is_found_by_its_name():
-    assert format_names() == sorted(FORMS)
-    assert [format_name(find_format(name)) for name in format_names()] == format_names()
+    assert list(format_names()) == sorted(FORMS)
+    assert [format_name(find_format(name)) for name in format_names()] == sorted(FORMS)
 
 
 @pytest.mark.parametrize(

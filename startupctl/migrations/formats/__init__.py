@@ -41,9 +41,10 @@ class Format(Protocol):
         """Return the key that sorts migrations into the order they are applied in."""
 
 
-def format_names() -> list[str]:
+@cache
+def format_names() -> tuple[str, ...]:
     """Return the names of all formats, sorted."""
-    return sorted(module.name.replace("_", "-") for module in iter_modules(__path__))
+    return tuple(sorted(module.name.replace("_", "-") for module in iter_modules(__path__)))
 
 
 def format_name(chosen: Format) -> str:

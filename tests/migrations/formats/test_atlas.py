@@ -1,32 +1,12 @@
-import hashlib
-from base64 import b64encode
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migration_files import assert_keeps_lines, directory_of, refused
+from migration_files import assert_keeps_lines, directory_of, refused, with_sum
 from startupctl.check import Unhealthy
 from startupctl.migrations.files import read_directory
 
 TWO = {"1_a.sql": "SELECT 1;\n", "2_b.sql": "SELECT 2;\n"}
-
-
-def digest(*texts):
-    return b64encode(hashlib.sha256("".join(texts).encode()).digest()).decode()
-
-
-def counted(files):
-    """Return the files with the sum that Atlas counts for them."""
-    names = sorted(files)
-    state, lines = "", []
-    for name in names:
-        state += name
-        if not files[name].startswith("-- atlas:sum ignore"):
-            state += files[name]
-            lines.append((name, digest(state)))
-    header = digest(*(word for line in lines for word in line))
-    return {**files, "atlas.sum": f"h1:{header}\n" + "".join(f"{name} h1:{sum_}\n" for name, sum_ in lines)}
 
 
 def read(folder):
@@ -34,7 +14,7 @@ def read(folder):
 
 
 def test_files_are_applied_in_the_order_of_their_names(write):
-    found = read_directory(write(counted({"10_c.sql": "C", "9.sql": "A", "20_b_x.sql": "B"})), "auto")
+    found = read_directory(write(with_sum({"10_c.sql": "C", "9.sql": "A", "20_b_x.sql": "B"})), "auto")
     assert [(one.version, one.name, one.down) for one in found.migrations] == [
         ("10", "10_c.sql", None),
         ("20", "20_b_x.sql", None),
@@ -60,7 +40,7 @@ def test_files_are_applied_in_the_order_of_their_names(write):
     ],
 )
 def test_the_first_file_that_is_not_the_one_that_was_counted_is_named(write, changes, problem):
-    folder = write(counted(TWO))
+    folder = write(with_sum(TWO))
     for name, text in changes.items():
         if text is None:
             (folder / name).unlink()
@@ -75,7 +55,7 @@ def test_a_missing_sum_is_told(write):
 
 def test_the_sum_counts_bytes_and_leaves_out_what_says_so(write):
     files = {"1_a.sql": "\ufeffSELECT 'ä';\r\n", "2_b.sql": "-- atlas:sum ignore\n\nSELECT 2;", "3_c.sql": "C"}
-    folder = write(counted(files))
+    folder = write(with_sum(files))
     assert len(read(folder)) == 3
     (folder / "2_b.sql").write_text("-- atlas:sum ignore\n\nSELECT 3;")
     assert len(read(folder)) == 3
@@ -93,7 +73,7 @@ def test_the_sum_counts_bytes_and_leaves_out_what_says_so(write):
     ],
 )
 def test_the_comments_at_the_top_decide_about_the_transaction(write, text, inside):
-    [found] = read(write(counted({"1_a.sql": text})))
+    [found] = read(write(with_sum({"1_a.sql": text})))
     assert found.up.transaction is inside
 
 
@@ -113,17 +93,17 @@ def test_the_comments_at_the_top_decide_about_the_transaction(write, text, insid
     ],
 )
 def test_what_cannot_be_read_is_told_by_file_and_line(write, text, problem):
-    assert problem in refused(write(counted({"1_a.sql": text})))
+    assert problem in refused(write(with_sum({"1_a.sql": text})))
 
 
 def test_a_checkpoint_is_passed_over_where_the_files_before_it_are(write):
     files = {"1_a.sql": "A", "2_b.sql": "-- atlas:checkpoint v1\n\nA", "3_c.sql": "C"}
-    assert [one.name for one in read(write(counted(files)))] == ["1_a.sql", "3_c.sql"]
+    assert [one.name for one in read(write(with_sum(files)))] == ["1_a.sql", "3_c.sql"]
 
 
 @pytest.mark.parametrize("directive", ["txtar", "import ../base"])
 def test_what_only_atlas_can_apply_is_an_obstacle(write, directive):
-    one, other = read(write(counted({"1_a.sql": "A", "2_b.sql": f"-- atlas:{directive}\n\nB"})))
+    one, other = read(write(with_sum({"1_a.sql": "A", "2_b.sql": f"-- atlas:{directive}\n\nB"})))
     assert (one.obstacle, other.up.parts) == ("", ())
     assert other.obstacle.endswith("; only Atlas can apply it")
 
@@ -143,7 +123,7 @@ def test_what_only_atlas_can_apply_is_an_obstacle(write, directive):
     ],
 )  # fmt: skip
 def test_a_file_is_cut_at_the_delimiter_it_names(write, delimiter, body, parts):
-    [found] = read(write(counted({"1_a.sql": f"-- atlas:delimiter {delimiter}\n\n{body}"})))
+    [found] = read(write(with_sum({"1_a.sql": f"-- atlas:delimiter {delimiter}\n\n{body}"})))
     assert [part.text for part in found.up.parts] == parts
     assert_keeps_lines(found)
 
@@ -151,12 +131,12 @@ def test_a_file_is_cut_at_the_delimiter_it_names(write, delimiter, body, parts):
 def test_a_file_that_names_no_delimiter_in_its_first_line_is_cut_by_the_dialect(write):
     texts = ["A;", "-- a\n-- atlas:delimiter //\n\nA;", "--atlas:delimiter //\n\nA;"]
     files = {f"{number}.sql": text for number, text in enumerate(texts)}
-    assert [one.up.parts for one in read(write(counted(files)))] == [None] * 3
+    assert [one.up.parts for one in read(write(with_sum(files)))] == [None] * 3
 
 
 @given(st.text(st.sampled_from("ab;'\"()-/*$x\n "), max_size=40))
 def test_parts_stand_in_the_file_whatever_it_holds(body):
-    with directory_of(counted({"1.sql": f"-- atlas:delimiter \\n\\n\n{body}"})) as folder:
+    with directory_of(with_sum({"1.sql": f"-- atlas:delimiter \\n\\n\n{body}"})) as folder:
         try:
             [found] = read(folder)
         except Unhealthy:
