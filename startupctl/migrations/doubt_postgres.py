@@ -90,13 +90,20 @@ async def _settle_detach(session: Session, whole: str, part: str) -> Became:
     asked = _ATTACHED.format(whole=quote_text(whole), part=quote_text(part))
     pending = await session.rows(asked)
     if pending == [("t",)]:
-        try:
-            await session.execute(f"ALTER TABLE {whole} DETACH PARTITION {part} FINALIZE")
-        except StatementFailed:
-            if await session.rows(asked) != [(None,)]:
-                raise
+        await _finalize(session, f"ALTER TABLE {whole} DETACH PARTITION {part} FINALIZE", asked)
         return Became.DONE
-    return {(): Became.UNKNOWN, (None,): Became.DONE}.get(tuple(pending[0]) if pending else (), Became.AGAIN)
+    if not pending:
+        return Became.UNKNOWN
+    return Became.DONE if pending == [(None,)] else Became.AGAIN
+
+
+async def _finalize(session: Session, sql: str, asked: str) -> None:
+    """Bring a detachment to its end, unless the server does so at the same time for a client that is gone."""
+    try:
+        await session.execute(sql)
+    except StatementFailed:
+        if await session.rows(asked) != [(None,)]:
+            raise
 
 
 def _dropped(sql: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -194,9 +195,10 @@ class Ledger(ABC, Generic[S]):
         total = len(self.statements(migration.up))
         return replace(entry, state=State.DONE, statement_no=total, finished_at="", error="")
 
-    @abstractmethod
     def ways_out(self, entry: Entry) -> tuple[str, str]:
-        """Return the statement that makes a half-applied file pending again, and the one that accepts it."""
+        """Return the command that makes a half-applied file pending again, and the one that accepts it."""
+        command = f"startupctl migrate repair {shlex.quote(entry.version)}"
+        return f"{command} --rerun", f"{command} --accept"
 
     def require_own(self, columns: Sequence[str], table: str) -> None:
         """Raise Unhealthy (MIG010) when a table that exists has not the columns of a ledger."""

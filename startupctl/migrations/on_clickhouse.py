@@ -136,14 +136,6 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
         stopped = self._stopped(entry, migration, entry.statement_no + 1)
         return stopped or super().accepted(entry, migration)
 
-    def ways_out(self, entry: Entry) -> tuple[str, str]:
-        """Return the two statements an operator chooses between."""
-        row = f"WHERE version = {clickhouse_text(entry.version)}"
-        return (
-            f"ALTER TABLE {self._table.quoted} DELETE {row}",
-            f"ALTER TABLE {self._table.quoted} UPDATE state = 'done' {row}",
-        )
-
     async def _look(self, reader: Reader) -> tuple[str, list[str]]:
         """Return the engine of the table and its columns; no columns when it is not there."""
         engine = f"(SELECT any(engine) FROM system.tables WHERE {_of(self.schema, self.name, 'name')})"  # noqa: S608  (quoted)

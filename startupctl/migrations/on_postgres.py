@@ -9,7 +9,6 @@ from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, upsert
 from startupctl.migrations.lexer_postgres import POSTGRES
-from startupctl.migrations.steps_postgres import steps_of
 from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
@@ -125,6 +124,8 @@ class PostgresLedger(Ledger[PostgresSession]):
 
     def steps(self, script: Script) -> list[Step]:
         """Return how a file is sent: in one transaction where it can be, else in steps."""
+        from startupctl.migrations.steps_postgres import steps_of
+
         return steps_of(script)
 
     def resumes(self, entry: Entry, migration: Migration) -> bool:
@@ -132,6 +133,20 @@ class PostgresLedger(Ledger[PostgresSession]):
         from startupctl.migrations.work_postgres import resumes
 
         return resumes(entry, migration.up)
+
+    def pending_again(self, entry: Entry, migration: Migration) -> Entry | None:
+        """Return the row with which a file goes on with the statement in doubt."""
+        return self._stopped(entry, migration, entry.statement_no)
+
+    def accepted(self, entry: Entry, migration: Migration) -> Entry:
+        """Return the row with which a file goes on behind the statement in doubt; applied, when that was the last one."""
+        behind = self._stopped(entry, migration, entry.statement_no + 1)
+        return behind or super().accepted(entry, migration)
+
+    def _stopped(self, entry: Entry, migration: Migration, done: int) -> Entry | None:
+        from startupctl.migrations.progress import Course, stopped
+
+        return stopped(entry, Course(self.steps(migration.up), POSTGRES), done)
 
     async def _create_in(self, session: PostgresSession, schema: str) -> None:
         if self.schema and not await session.rows(f"SELECT 1 FROM pg_namespace WHERE nspname = {quote_text(schema)}"):  # noqa: S608  (quoted)
@@ -149,8 +164,3 @@ class PostgresLedger(Ledger[PostgresSession]):
         from startupctl.migrations.work_postgres import Work
 
         await Work(self, self._table, session, migration).revert()
-
-    def ways_out(self, entry: Entry) -> tuple[str, str]:
-        """Return the two statements an operator chooses between."""
-        row = f"WHERE version = {quote_text(entry.version)}"
-        return f"DELETE FROM {self._table} {row}", f"UPDATE {self._table} SET state = 'done', finished_at = now() {row}"  # noqa: S608  (quoted)

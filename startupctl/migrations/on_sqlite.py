@@ -105,11 +105,6 @@ class SqliteLedger(Ledger[SqliteSession]):
             await session.roll_back()
             raise
 
-    def ways_out(self, entry: Entry) -> tuple[str, str]:
-        """Return the two statements an operator chooses between."""
-        row = f"WHERE version = {quote_text(entry.version)}"
-        return f"DELETE FROM {self._table} {row}", f"UPDATE {self._table} SET state = 'done', finished_at = {NOW} {row}"  # noqa: S608  (quoted)
-
     async def _inside(self, session: SqliteSession, migration: Migration, parts: Sequence[Statement]) -> bool:
         await session.execute("BEGIN IMMEDIATE")
         if not await self._begun(session, migration):

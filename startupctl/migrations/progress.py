@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from startupctl.migrations.ledger import running_hashes
+from startupctl.migrations.ledger import State, running_hashes
 from startupctl.migrations.lexer import normalised
 from startupctl.migrations.steps import How
 
@@ -53,3 +54,15 @@ class Course:
         if alone and entry.statements_hash == self.begun(self.ends[step + 1]):
             return Progress(step, doubt=True)
         return None
+
+
+def stopped(entry: Entry, course: Course, done: int) -> Entry | None:
+    """Return the row of a file that stopped behind so many statements, for one with a statement in doubt.
+
+    None where nothing is in doubt, or where none or all would be done.
+    """
+    progress = course.progress(entry)
+    if progress is None or not progress.doubt or not 0 < done < course.ends[-1]:
+        return None
+    error = entry.error or "interrupted between two statements"
+    return replace(entry, state=State.FAILED, statement_no=done, statements_hash=course.begun(done), error=error)

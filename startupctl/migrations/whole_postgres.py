@@ -71,10 +71,11 @@ async def _send(session: PostgresSession, message: Message, script: Script) -> b
 
 def _message(session: PostgresSession, script: Script, before: Sequence[str], last: str) -> Message:
     """Return the transaction, and what leaves the session as it was."""
-    pieces, opening = [Statement(script.text, 0)], ()
+    pieces: Sequence[Statement] = [Statement(script.text, 0)]
+    opening: Sequence[Statement] = ()
     if not is_simple(script):
         [step] = steps_of(script)
-        pieces, opening = list(step.statements), step.opening
+        pieces, opening = step.statements, step.opening
     message = Message()
     message.ours(*begins(opening))
     message.opening(opening)

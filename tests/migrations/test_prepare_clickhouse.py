@@ -129,7 +129,9 @@ async def test_the_ways_out_of_a_half_applied_file_work(wanted, preparing, write
     )
     found = (await refusal(wanted.prepare(preparing))).diagnosis
     assert (found.code.code, found.facts["file"][-10:]) == ("MIG003", "2_rows.sql")
-    clickhouse.query(found.facts["accept"] + " SETTINGS mutations_sync = 2", database=name)
+    assert found.facts["accept"] == "startupctl migrate repair 2 --accept"
+    accepting = f"ALTER TABLE {name}.startupctl_migrations UPDATE state = 'done' WHERE version = '2'"
+    clickhouse.query(accepting + " SETTINGS mutations_sync = 2")
     assert (await wanted.prepare(preparing))["migrations"]["already"] == 2
 
 
