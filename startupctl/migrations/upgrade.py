@@ -80,6 +80,8 @@ class Upgrade(Generic[S]):
                 return await self._ledger.apply(self._session, migration, entry)
         except StatementFailed as error:
             raise self._unhealthy(standing, migration, error) from error
+        except Unhealthy as error:
+            raise Unhealthy(error.diagnosis, self._facts(standing)) from error
         except TimeoutError as error:
             if not scope.expired():
                 raise
