@@ -6,21 +6,18 @@ unchanged and the server tells what became of the statement in doubt, or that on
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from startupctl.check import Unhealthy
 from startupctl.databases.clickhouse import ClickHouseSession
 from startupctl.databases.session import StatementFailed
 from startupctl.migrations.failed import first_line, half_applied
-from startupctl.migrations.idempotent_clickhouse import makes_temporary
 from startupctl.migrations.ledger import Entry, Ledger, State
 from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
-from startupctl.migrations.progress import Course
+from startupctl.migrations.progress import Course, stopped
 from startupctl.migrations.rows_clickhouse import FORGOTTEN, Rows, Table, quoted_table
 from startupctl.migrations.steps import How, Step
 from startupctl.migrations.watch import Watch
-from startupctl.migrations.work_clickhouse import INTERRUPTED, Work
 from startupctl.quoting import clickhouse_name, clickhouse_text
 
 if TYPE_CHECKING:
@@ -152,6 +149,8 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     async def _run(self, session: ClickHouseSession, migration: Migration, course: Course, entry: Entry | None) -> Rows:
         """Run the statements of one way; return the rows, for the last one."""
+        from startupctl.migrations.work_clickhouse import Work
+
         rows = Rows(session, self._table, self.values(migration, State.RUNNING))
         await rows.begin(entry)
         if not await Work(session, rows, course, self._watch).carry_out(entry):
@@ -161,13 +160,7 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
         return rows
 
     def _stopped(self, entry: Entry, migration: Migration, done: int) -> Entry | None:
-        """Return the row of a file that stopped behind so many statements; None when none or all are done, or it was edited."""
-        course = Course(self.steps(migration.up), CLICKHOUSE)
-        progress = course.progress(entry)
-        if not 0 < done < len(course.steps) or progress is None or not progress.doubt:
-            return None
-        error = entry.error or INTERRUPTED
-        return replace(entry, state=State.FAILED, statement_no=done, statements_hash=course.begun(done), error=error)
+        return stopped(entry, Course(self.steps(migration.up), CLICKHOUSE), done)
 
     async def _add(self, session: ClickHouseSession, entries: Sequence[Entry], state: str = "") -> None:
         newest = await self._table.newest(session, [entry.version for entry in entries]) if entries else {}
@@ -182,6 +175,8 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
 def _left_in_session(entry: Entry, course: Course) -> bool:
     """Whether what was begun made a temporary table: it is gone, and its rows with it."""
+    from startupctl.migrations.idempotent_clickhouse import makes_temporary
+
     begun = course.steps[: entry.statement_no + 1]
     return any(makes_temporary(step.statements[0].text) for step in begun)
 

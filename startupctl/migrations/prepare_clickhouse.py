@@ -14,7 +14,6 @@ from startupctl.databases.clickhouse_place import EmbeddedEngine
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
-from startupctl.migrations.lock import HeldLock
 from startupctl.migrations.on_clickhouse import ClickHouseLedger
 from startupctl.migrations.runner import check_migrations, migrate, rehearse
 from startupctl.migrations.site import Latch, Site
@@ -199,6 +198,7 @@ class ClickHousePreparation:
 @asynccontextmanager
 async def _unshared() -> AsyncIterator[Held]:
     """Stand for the lock of an engine in the memory of this process, which nobody else sees."""
+    from startupctl.migrations.lock import HeldLock
 
     async def beat() -> None:
         pass
