@@ -179,6 +179,11 @@ class Ledger(ABC, Generic[S]):
         del entry, migration
         return False
 
+    def doubt(self, entry: Entry, migration: Migration) -> str:
+        """Return why a file that was begun does not go on by itself, where that is known."""
+        del entry, migration
+        return ""
+
     def pending_again(self, entry: Entry, migration: Migration) -> Entry | None:
         """Return the row with which a file that was begun runs again; None is no row: from its beginning.
 

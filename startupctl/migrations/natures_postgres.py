@@ -17,52 +17,9 @@ if TYPE_CHECKING:
 SEEN = 24  # tokens: ALTER TABLE IF EXISTS ONLY a.b DETACH PARTITION c.d CONCURRENTLY has 15
 MAY_COMMIT = re.compile(r"\b(?:COMMIT|ROLLBACK|CALL)\b", re.IGNORECASE)
 TRANSACTIONAL = frozenset(
-    [
-        "(",
-        "ALTER",
-        "ANALYSE",
-        "ANALYZE",
-        "CHECKPOINT",
-        "CLOSE",
-        "CLUSTER",
-        "COMMENT",
-        "COPY",
-        "CREATE",
-        "DEALLOCATE",
-        "DECLARE",
-        "DELETE",
-        "DROP",
-        "EXECUTE",
-        "EXPLAIN",
-        "FETCH",
-        "GRANT",
-        "IMPORT",
-        "INSERT",
-        "LISTEN",
-        "LOAD",
-        "LOCK",
-        "MERGE",
-        "MOVE",
-        "NOTIFY",
-        "PREPARE",
-        "REASSIGN",
-        "REFRESH",
-        "REINDEX",
-        "RELEASE",
-        "REVOKE",
-        "ROLLBACK",
-        "SAVEPOINT",
-        "SECURITY",
-        "SELECT",
-        "SET",
-        "SHOW",
-        "TABLE",
-        "TRUNCATE",
-        "UNLISTEN",
-        "UPDATE",
-        "VALUES",
-        "WITH",
-    ]
+    "( ALTER ANALYSE ANALYZE CHECKPOINT CLOSE CLUSTER COMMENT COPY CREATE DEALLOCATE DECLARE DELETE DISCARD DROP EXECUTE "
+    "EXPLAIN FETCH GRANT IMPORT INSERT LISTEN LOAD LOCK MERGE MOVE NOTIFY PREPARE REASSIGN REFRESH REINDEX RELEASE REVOKE "
+    "ROLLBACK SAVEPOINT SECURITY SELECT SET SHOW TABLE TRUNCATE UNLISTEN UPDATE VALUES WITH".split()
 )
 _ALONE = tuple(
     tuple(first.split())

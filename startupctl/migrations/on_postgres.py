@@ -134,6 +134,13 @@ class PostgresLedger(Ledger[PostgresSession]):
 
         return resumes(entry, migration.up)
 
+    def doubt(self, entry: Entry, migration: Migration) -> str:
+        """Return why a file does not go on by itself."""
+        from startupctl.migrations.progress import Course
+        from startupctl.migrations.work_postgres import what_is_in_doubt
+
+        return what_is_in_doubt(entry, Course(self.steps(migration.up), POSTGRES))
+
     def pending_again(self, entry: Entry, migration: Migration) -> Entry | None:
         """Return the row with which a file goes on with the statement in doubt."""
         return self._stopped(entry, migration, entry.statement_no)

@@ -70,7 +70,8 @@ class Upgrade(Generic[S]):
         for migration, entry in standing.begun:
             if not self._ledger.resumes(entry, migration):
                 total = len(self._ledger.statements(migration.up))
-                diagnosis = half_applied(migration, entry, self._ledger.ways_out(entry), total)
+                ways_out, doubt = self._ledger.ways_out(entry), self._ledger.doubt(entry, migration)
+                diagnosis = half_applied(migration, entry, ways_out, total, doubt)
                 raise Unhealthy(diagnosis, self._facts(standing))
 
     async def _apply(self, standing: Standing, migration: Migration, entry: Entry | None) -> bool:
