@@ -60,8 +60,8 @@ PERMISSION_DENIED = Code(
     "permission-denied",
     P,
     "user `{user}` may not do this in `{database}` on {endpoint} ({signal})",
-    "A grant is missing, the profile is read-only, or the user is not allowed from this address.",
-    "grant what is missing to `{user}`, and check `readonly` of its profile and its HOST clause",
+    "A grant is missing, the profile is read-only or forbids DDL, or the user is not allowed from this address.",
+    "grant what is missing to `{user}`, and check `readonly` and `allow_ddl` of its profile and its HOST clause",
 )
 MEMORY_LIMIT = Code(
     "CH007",
@@ -139,7 +139,7 @@ BY_NUMBER: dict[int, Code] = {
         SYNTAX: (46, 47, 62, 115),
         OBJECT_EXISTS: (57, 82),
         AUTHENTICATION_FAILED: (192, 193, 194, 516),
-        PERMISSION_DENIED: (164, 195, 291, 497),
+        PERMISSION_DENIED: (164, 195, 291, 392, 497),
         MEMORY_LIMIT: (241,),
         TOO_MANY_QUERIES: (202, 203, 364),
         TIMEOUT: (159, 209, 210, 279, 394, 519),

@@ -15,12 +15,14 @@ from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
 from startupctl.migrations.on_clickhouse import ClickHouseLedger
+from startupctl.migrations.rights_clickhouse import require_create, require_ledger
+from startupctl.migrations.rows_clickhouse import quoted_table
 from startupctl.migrations.runner import check_migrations, migrate, rehearse
 from startupctl.migrations.site import Latch, Site
 from startupctl.migrations.watch import Watch
 from startupctl.quoting import clickhouse_name
 from startupctl.threads import in_thread
-from startupctl.wire.clickhouse import ClickHouseError
+from startupctl.wire.clickhouse import ClickHouseError, ClickHouseReader, ClickHouseServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from startupctl.databases.clickhouse import ClickHouseSession
     from startupctl.databases.session import Reader
     from startupctl.migrations.keys import MigrationKeys
-    from startupctl.wire.clickhouse import ClickHouseServer
 
 DATABASE_EXISTS = "82"
 NO_LENDER = (
@@ -175,12 +176,19 @@ class ClickHousePreparation:
         except ClickHouseError as error:
             if error.code != UNKNOWN_DATABASE or self.engine is None:
                 raise
+        if isinstance(self.place, ClickHouseServer):
+            await require_create(ClickHouseReader(run, replace(self.place, database="")), self.place.database)
         return {"created": False, "would_create": True, **await self._would_apply(run, None)}
 
     async def _would_apply(self, run: Run, reader: Reader | None) -> Facts:
-        if not self.migrations:
+        keys = self.migrations
+        if not keys:
             return {}
-        return await rehearse(run, self.site(run), reader)
+        facts = await rehearse(run, self.site(run), reader)
+        if reader and facts["would_apply"] and isinstance(self.place, ClickHouseServer) and not keys.tool:
+            schema, _, name = keys.table.rpartition(".")
+            await require_ledger(reader, quoted_table(schema or self.place.database, name))
+        return facts
 
     @asynccontextmanager
     async def _session(self, run: Run, database: str | None = None) -> AsyncIterator[ClickHouseSession]:
