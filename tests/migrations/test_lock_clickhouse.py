@@ -4,16 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from startupctl.addresses import Endpoint
-from startupctl.check import Unhealthy
+from startupctl.check import Mode, Unhealthy
 from startupctl.databases.clickhouse import server_session
 from startupctl.fields import Secret
+from startupctl.kinds.clickhouse import ClickHouse
 from startupctl.migrations import lease as leases
 from startupctl.migrations import lock as locks
 from startupctl.migrations.keys import MigrationKeys
@@ -204,18 +207,61 @@ anyio.run(hold)
 """
 
 
-def started(port, database):
-    argv = [sys.executable, "-c", HOLDER, str(port), database, str(Path(__file__).parents[1])]
+def running(program, *words):
+    argv = [sys.executable, "-c", program, *map(str, words), str(Path(__file__).parents[1])]
     return subprocess.Popen(argv, stdout=subprocess.PIPE)
 
 
 @pytest.mark.anyio
 async def test_what_a_killed_holder_left_is_taken_over_when_its_lease_ran_out(locked, clickhouse, database):
-    with started(clickhouse.port, database) as process:
+    with running(HOLDER, clickhouse.port, database) as process:
         await asyncio.to_thread(process.stdout.readline)
         process.kill()
         async with locked() as held:
             assert 0.1 < held.waited < 20
+
+
+STALLED = """
+import anyio, pathlib, sys
+sys.path.insert(0, sys.argv[3])
+from startupctl.check import Mode, Unhealthy
+from startupctl.kinds.clickhouse import ClickHouse
+from startupctl.migrations import lease, lock
+from support import make_run
+lease.LENGTH, lock.BEAT = 1500, 0.2
+kind = ClickHouse(url=sys.argv[1], migrations={"dir": "ch"})
+run = make_run(seconds=60, mode=Mode.PREPARE, folder=pathlib.Path(sys.argv[2]))
+async def prepare():
+    try:
+        await kind.prepare(run)
+    except Unhealthy as error:
+        print(error.diagnosis.code.code, error.diagnosis.said)
+anyio.run(prepare)
+"""
+
+
+def wait_until_running(server, sql):
+    while server.query(f"SELECT count() FROM system.processes WHERE query = '{sql}'").strip() == "0":
+        time.sleep(0.01)
+
+
+@pytest.mark.anyio
+async def test_a_holder_that_was_stopped_in_a_statement_begins_no_other(clickhouse, database, tmp_path, run):
+    (tmp_path / "ch").mkdir()
+    pause = "SELECT sleepEachRow(0.5) FROM numbers(2)"
+    clickhouse.query(f"CREATE TABLE {database}.ran (number UInt8) ENGINE = MergeTree ORDER BY number")
+    (tmp_path / "ch" / "1_two.sql").write_text(f"{pause};\nINSERT INTO ran VALUES (1);\n")
+    url = clickhouse.url(database)
+    with running(STALLED, url, tmp_path) as stalled:
+        await asyncio.to_thread(wait_until_running, clickhouse, pause)
+        stalled.send_signal(signal.SIGSTOP)
+        second = replace(run, mode=Mode.PREPARE)
+        facts = await ClickHouse(url=url, migrations={"dir": "ch"}).prepare(second)
+        stalled.send_signal(signal.SIGCONT)
+        said = await asyncio.to_thread(stalled.stdout.read)
+    assert (facts["lock"], facts["resumed"]) == ("best-effort", ["1_two.sql"])
+    assert said.startswith(b"LCK002 the lease ended, it is held by nobody")
+    assert clickhouse.query("SELECT number FROM ran", database).split() == ["1"]
 
 
 MANIFEST = """
