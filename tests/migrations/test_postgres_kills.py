@@ -20,7 +20,7 @@ components:
   database: {{kind: postgres, url: "{url}", migrations: {{dir: migrations, url: "{direct}"}}}}
 """
 TRACE = "INSERT INTO trace VALUES ('{0}');"
-SLOW = "SELECT pg_sleep(0.03);"
+SLOW = "SELECT pg_sleep(0.05);"
 CIC = "-- transaction:false\nCREATE INDEX CONCURRENTLY rows_{0} ON rows (id, text);"
 FILES = {
     "01_rows.sql": "CREATE TABLE trace (what text); CREATE TABLE rows (id int, text text);"
@@ -88,7 +88,7 @@ def test_a_killed_client_is_followed_by_one_that_finishes(postgres, fresh_databa
     shop(postgres.url(fresh_database))
     running = startupctl.start("init-db")
     began(postgres, fresh_database)
-    time.sleep(random.Random(number).uniform(0, 0.9))
+    time.sleep(random.Random(number).uniform(0, 0.45))
     running.process.kill()
     running.finish()
     ran = startupctl("init-db")
