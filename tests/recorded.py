@@ -12,7 +12,7 @@ class Recorded:
 
     def __init__(self, *answers):
         self.answers = [(piece, list(all_of_them)) for piece, *all_of_them in answers]
-        self.sent = []
+        self.sent, self.names = [], []
 
     async def rows(self, sql):
         self.sent.append(sql)
@@ -23,6 +23,7 @@ class Recorded:
 
     async def execute(self, sql, *, query_id="", settings=()):
         self.settings = dict(settings)
+        self.names.append(query_id)
         await self.rows(sql)
 
     async def note(self, sql):
