@@ -1,7 +1,6 @@
 """The name of a statement follows from the row before it, so that whoever comes later finds it in the server's log."""
 
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 
@@ -44,12 +43,8 @@ class Kept(Rows):
 
     async def write(self, state, done, begun_hash, error=""):
         revision = await super().write(state, done, begun_hash, error)
-        row = Entry(
-            "7", "7_x.sql", "plain", "", "", state, done, begun_hash, self.started_at, host=self.host, error=error
-        )
-        self._session.entries.append(
-            Entry(**{**{name: getattr(row, name) for name in row.__slots__}, "revision": revision})
-        )
+        times = {"started_at": self.started_at, "host": self.host, "error": error, "revision": revision}
+        self._session.entries.append(Entry("7", "7_x.sql", "plain", "", "", state, done, begun_hash, **times))
         return revision
 
 
