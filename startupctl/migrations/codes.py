@@ -26,7 +26,7 @@ FAILED = Code(
     P,
     "{place}: {said}",
     "A statement of a migration failed ({number} of {statements}). Applied before it in this run: {before}. {state}",
-    "correct `{file}` and run `startupctl init-db` again",
+    "correct `{file}` and run `startupctl init-db` again; `startupctl migrate status` shows what is applied",
 )
 HALF_APPLIED = Code(
     "MIG003",
