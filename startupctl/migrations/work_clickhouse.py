@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -102,10 +103,12 @@ class Work:
         """Record a failure that the server has told; a statement that may have done a part of its work stays in doubt."""
         if error.lost:
             return
+        error.kept = MAY_BE_HALF
         sent = self._sent(number, self._rows.revision)
-        clean = await may_run_again(self._session, sent, error)
-        await self._write(State.FAILED, number, number if clean else number + 1, masked(error.said))
-        error.kept = GOES_ON if clean else MAY_BE_HALF
+        with suppress(StatementFailed):  # the error that counts is the first; without a row it stays in doubt
+            clean = await may_run_again(self._session, sent, error)
+            await self._write(State.FAILED, number, number if clean else number + 1, masked(error.said))
+            error.kept = GOES_ON if clean else MAY_BE_HALF
 
     async def _write(self, state: State, done: int, begun: int, error: str = "") -> int:
         """Add the row that stands from now on; return its revision."""
