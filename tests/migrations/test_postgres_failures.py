@@ -1,5 +1,6 @@
 """What goes wrong in a file on PostgreSQL: told by line, nothing half-recorded."""
 
+import asyncio
 import subprocess
 
 import pytest
@@ -161,7 +162,7 @@ async def test_a_full_disk_leaves_nothing_half_recorded(small_disk, on_postgres,
     assert (caught.value.diagnosis.signal, caught.value.diagnosis.facts["number"]) == ("53100", 2)
     assert small_disk.sql("SELECT count(*) FROM big") == [(0,)]
     [(folder,)] = small_disk.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'small'")
-    subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
+    await asyncio.to_thread(subprocess.run, ["mount", "-o", "remount,size=64m", folder], check=True)
     write({"2_fill.sql": fills.format(1)})
     assert (await wanted.carry_out(preparing))["migrations"]["applied"] == ["2_fill.sql"]
 
