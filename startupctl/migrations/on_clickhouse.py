@@ -130,8 +130,8 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     def accepted(self, entry: Entry, migration: Migration) -> Entry:
         """Return the row with which a file goes on behind the statement in doubt; applied, when that was the last one."""
-        stopped = self._stopped(entry, migration, entry.statement_no + 1)
-        return stopped or super().accepted(entry, migration)
+        behind = self._stopped(entry, migration, entry.statement_no + 1)
+        return behind or super().accepted(entry, migration)
 
     async def _look(self, reader: Reader) -> tuple[str, list[str]]:
         """Return the engine of the table and its columns; no columns when it is not there."""
