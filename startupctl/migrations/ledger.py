@@ -108,6 +108,11 @@ class Entry:
         )
 
     @property
+    def left_nothing(self) -> bool:
+        """Whether it was tried, and all of it was taken back: only the words of its failure are left."""
+        return self.state is State.FAILED and not self.statement_no and not self.statements_hash
+
+    @property
     def values(self) -> dict[str, str]:
         """The texts of a row, by column."""
         texts = (self.version, self.name, self.format, self.raw, self.content_hash, str(self.state))

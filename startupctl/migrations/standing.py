@@ -98,7 +98,7 @@ def compare(
         begun=tuple((migration, entry) for migration, entry in known if not entry.state.is_applied),
         drifted=tuple(pair for pair in edited if pair not in outdated),
         reworded=tuple(migration for migration, entry in changed if (migration, entry) not in edited),
-        renamed=tuple((migration, entry) for migration, entry in known if entry.name != migration.name),
+        renamed=tuple((m, entry) for m, entry in known if entry.name != m.name and not entry.left_nothing),
         late=_late(directory, pending, applied),
         outdated=tuple(outdated),
         ahead=tuple(entry for entry in entries if entry.version not in versions and entry.state.is_applied),

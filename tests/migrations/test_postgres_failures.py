@@ -107,6 +107,28 @@ async def test_the_seventh_of_nine_statements_is_told_with_what_ran_before(faili
 
 
 @pytest.mark.anyio
+async def test_a_failed_file_that_left_nothing_may_get_another_name(
+    failing, on_postgres, preparing, write, fresh_database
+):
+    await failing("SELECT nope;")
+    (write({}) / "2_fails.sql").rename(write({}) / "2_works.sql")
+    write({"2_works.sql": "SELECT 1;"})
+    assert (await on_postgres(fresh_database).carry_out(preparing))["migrations"]["applied"] == ["2_works.sql"]
+
+
+@pytest.mark.anyio
+async def test_two_sets_of_files_do_not_share_a_ledger(
+    postgres, on_postgres, preparing, write, fresh_database, tmp_path
+):
+    write({"001_init.sql": "CREATE TABLE plans (id int);"})
+    await on_postgres(fresh_database).carry_out(preparing)
+    (tmp_path / "migrations" / "001_init.sql").rename(tmp_path / "migrations" / "001_start.sql")
+    with pytest.raises(Unhealthy) as caught:
+        await on_postgres(fresh_database).carry_out(preparing)
+    assert caught.value.diagnosis.code.code == "MIG007"
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("directive", ["", "-- transaction:false\n"])
 async def test_a_right_that_is_lacking_leaves_nothing_half_recorded(
     postgres, on_postgres, preparing, write, fresh_database, directive
