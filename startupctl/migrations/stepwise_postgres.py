@@ -46,7 +46,7 @@ class Walk:
         Raises StatementFailed with the place in the script; the row then says where it stopped.
         """
         first, ends = progress.step, self._course.ends
-        await self._own(first, *(f"SET {name} = 0" for name in ("lock_timeout", *self._session.limits)))
+        await self._own(first, *self._endless())
         if progress.doubt:
             became = await settle(self._session, self._course.steps[first].statements[0].text)
             if became is Became.UNKNOWN:
@@ -164,6 +164,11 @@ class Walk:
         except StatementFailed as error:
             message.locate(error, len(step.statements))
             raise
+
+    def _endless(self) -> list[str]:
+        """Return what lets statements outside of a transaction take as long as they take; a shared session runs none."""
+        names = () if self._session.shared else ("lock_timeout", *self._session.limits)
+        return [f"SET {name} = 0" for name in names]
 
     def _state(self, number: int) -> list[str]:
         """Return the statements before a step that have changed the session, to be sent again."""

@@ -31,6 +31,22 @@ async def test_files_that_are_one_transaction_go_through_a_transaction_pooler(
 
 
 @pytest.mark.anyio
+async def test_steps_that_are_transactions_go_through_a_transaction_pooler(
+    postgres, on_postgres, pgbouncer, preparing, write, fresh_database
+):
+    postgres.sql(f"ALTER DATABASE {fresh_database} SET statement_timeout = '7s'")
+    pooler = pgbouncer(postgres)
+    text = "-- transaction:false\nINSERT INTO plans VALUES (1);\nBEGIN; INSERT INTO plans VALUES (2); COMMIT;"
+    write({**PLANS, "2_steps.sql": text})
+    facts = await on_postgres(fresh_database, server=pooler).carry_out(preparing)
+    assert facts["migrations"]["applied"] == ["1_plans.sql", "2_steps.sql"]
+    assert postgres.sql("SELECT count(*) FROM plans", fresh_database) == [(2,)]
+    with psycopg.connect(pooler.url(fresh_database)) as one, psycopg.connect(pooler.url(fresh_database)) as two:
+        left = [each.execute("SHOW statement_timeout").fetchone() for each in (one, two)]
+    assert left == [("7s",), ("7s",)]
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "text",
     [
