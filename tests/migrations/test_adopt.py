@@ -133,7 +133,7 @@ async def test_a_ledger_left_empty_by_a_crash_is_no_reason_to_apply_again(postgr
     write(files(1, 2))
     applied_by_dbmate(postgres_place, 1, 2)
     site = postgres_place.kind().site(preparing)
-    async with site.session() as session:
+    async with site.lock(()), site.session() as session:
         await site.ledger.create(session)
     assert counted(await postgres_place.kind().prepare(preparing))["adopted"] == 2
 
