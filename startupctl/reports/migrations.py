@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from startupctl.reports.text import shown, span, tamed
 from startupctl.reports.words import facts_words, warning_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from startupctl.check import Facts
     from startupctl.outcome import Outcome, Report
