@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from startupctl.migrations.files import Directory
+    from startupctl.migrations.ledger import Entry
     from startupctl.migrations.script import Migration
     from startupctl.migrations.standing import Standing
 
@@ -42,8 +43,8 @@ def find_migration(directory: Directory, wanted: str) -> Migration:
     raise Unhealthy(Diagnosis(UNKNOWN_VERSION, facts, advice=near_hint(wanted, known)))
 
 
-def names(migration: Migration, wanted: str) -> bool:
+def names(one: Migration | Entry, wanted: str) -> bool:
     """Whether a person means this one: `0001` and `1` are the same number."""
-    if wanted in (migration.version, migration.name):
+    if wanted in (one.version, one.name):
         return True
-    return wanted.isdigit() and migration.version.isdigit() and wanted.lstrip("0") == migration.version.lstrip("0")
+    return wanted.isdigit() and one.version.isdigit() and wanted.lstrip("0") == one.version.lstrip("0")

@@ -73,7 +73,7 @@ class Reversal:
 
     def _chosen(self, seen: Looked, ledger: Ledger[Any]) -> list[Migration]:
         """Return what is taken back, the newest first; raises Unhealthy when one of them cannot be."""
-        applied = [migration for migration, _ in seen.standing.applied if not migration.repeatable]
+        applied = _reversible(seen.standing, ledger)
         if self._versions is None:
             directory, to = seen.standing.directory, self._to
             kept = applied[: -self._steps] if to is None else up_to(directory, applied, to)
@@ -150,10 +150,17 @@ def _facts(standing: Standing, reverted: Sequence[str]) -> Facts:
     return {**facts, "migrations": {"reverted": list(reverted), **facts["migrations"]}}
 
 
+def _reversible(standing: Standing, ledger: Ledger[Any]) -> list[Migration]:
+    """Return what is applied, and what is on its way back, in the order of the files."""
+    turned = [migration.version for migration, entry in standing.begun if ledger.turns_back(entry, migration)]
+    versions = {*turned, *(migration.version for migration, _ in standing.applied if not migration.repeatable)}
+    return [migration for migration in standing.directory.migrations if migration.version in versions]
+
+
 def _require_whole(seen: Looked, chosen: Sequence[Migration]) -> None:
     """Raise Unhealthy (MIG021) when something is half-applied, or came after what is taken back and has no file."""
     standing, oldest = seen.standing, chosen[-1]
-    for migration, _ in standing.begun:
+    for migration in (one for one, _ in standing.begun if one not in chosen):
         raise _refused(
             migration, "it was begun and never finished", "run `startupctl migrate repair` and do what it says"
         )
@@ -167,7 +174,8 @@ def _require_whole(seen: Looked, chosen: Sequence[Migration]) -> None:
 
 def _require_way(standing: Standing, migration: Migration, ledger: Ledger[Any]) -> None:
     """Raise Unhealthy (MIG021) when a migration cannot be taken back."""
-    adoption, [entry] = standing.adoption, [entry for one, entry in standing.applied if one is migration]
+    rows = (*standing.applied, *standing.begun)
+    adoption, [entry] = standing.adoption, [entry for one, entry in rows if one is migration]
     if adoption and entry.state is State.ADOPTED:
         why = f"{adoption.source} says that it is applied, and would say so again"
         raise _refused(migration, why, "take it back with that tool, or drop its table first")

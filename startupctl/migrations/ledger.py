@@ -184,6 +184,11 @@ class Ledger(ABC, Generic[S]):
         del entry, migration
         return False
 
+    def turns_back(self, entry: Entry, migration: Migration) -> bool:
+        """Whether the way down of a file was begun, and goes on when it is reverted again."""
+        del entry, migration
+        return False
+
     def doubt(self, entry: Entry, migration: Migration) -> str:
         """Return why a file that was begun does not go on by itself, where that is known."""
         del entry, migration

@@ -134,6 +134,14 @@ class PostgresLedger(Ledger[PostgresSession]):
 
         return resumes(entry, migration.up)
 
+    def turns_back(self, entry: Entry, migration: Migration) -> bool:
+        """Whether the row says how far the way down is."""
+        from startupctl.migrations.progress import Course
+        from startupctl.migrations.work_postgres import DOWN
+
+        steps = self.steps(migration.down) if migration.down else []
+        return bool(steps) and Course(steps, POSTGRES, DOWN).progress(entry) is not None
+
     def doubt(self, entry: Entry, migration: Migration) -> str:
         """Return why a file does not go on by itself."""
         from startupctl.migrations.progress import Course

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from startupctl.reports.text import shown, span, tamed
+from startupctl.reports.text import shown, span, tamed, times
 from startupctl.reports.words import facts_words, warning_words
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ def status_json(report: Report) -> str:
     return dump({**head, **outcome.facts, "warnings": warnings})
 
 
+def findings_plain(report: Report) -> str:
+    """Return what does not fit and what can be done about each."""
+    return _text(_findings(_outcome(report)))
+
+
+def findings_table(report: Report, *, width: int, color: bool, ascii_only: bool) -> str:
+    """Return the same for a terminal."""
+    return _on_terminal(_findings(_outcome(report)), width, color=color, ascii_only=ascii_only)
+
+
 def changes_plain(report: Report) -> str:
     """Return what was changed, or would be, one line each, and the facts in one line."""
     return _text(_changes(_outcome(report)))
@@ -58,13 +68,11 @@ def changes_plain(report: Report) -> str:
 
 def changes_table(report: Report, *, width: int, color: bool, ascii_only: bool) -> str:
     """Return the same for a terminal."""
-    from startupctl.reports.table import console, printed, wrapped
-
-    page = console(width, color=color)
-    return printed([*wrapped(_changes(_outcome(report)), page, ascii_only=ascii_only)], page)
+    return _on_terminal(_changes(_outcome(report)), width, color=color, ascii_only=ascii_only)
 
 
 STATUS: Mapping[str, Callable[..., str]] = {"plain": status_plain, "table": status_table, "json": status_json}
+FINDINGS: Mapping[str, Callable[..., str]] = {"plain": findings_plain, "table": findings_table}
 CHANGES: Mapping[str, Callable[..., str]] = {"plain": changes_plain, "table": changes_table}
 
 
@@ -75,6 +83,13 @@ def _outcome(report: Report) -> Outcome:
 
 def _text(lines: Sequence[str]) -> str:
     return tamed("\n".join(lines)) + "\n"
+
+
+def _on_terminal(lines: Sequence[str], width: int, *, color: bool, ascii_only: bool) -> str:
+    from startupctl.reports.table import console, printed, wrapped
+
+    page = console(width, color=color)
+    return printed([*wrapped(lines, page, ascii_only=ascii_only)], page)
 
 
 def _rows(facts: Facts) -> list[tuple[str, ...]]:
@@ -104,6 +119,18 @@ def _below(outcome: Outcome) -> list[str]:
         since = f" since {shown(lock['since'])}" if lock["since"] else ""
         lines.append(f"the migration lock is held by {shown(lock['holder'])}{since}")
     return [*lines, *map(warning_words, outcome.warnings)]
+
+
+def _findings(outcome: Outcome) -> list[str]:
+    facts = outcome.facts
+    lines = []
+    for one in facts["findings"]:
+        lines.append(f"{one['state']} {shown(one['name'])}: {shown(one['what'])}")
+        lines += [f"  {shown(command)}" for command in one["repairs"]]
+    if facts["lock"]:
+        lines.append(f"the migration lock is held by {shown(facts['lock'])}: what is running may be under way")
+    count = times(len(facts["findings"]), "migration") if facts["findings"] else "nothing"
+    return [*lines, f"{shown(outcome.name)}: {count} to repair"]
 
 
 def _changes(outcome: Outcome) -> list[str]:

@@ -102,6 +102,19 @@ def test_what_fails_is_told_by_its_line_and_what_came_before_it_stays_done(three
     )
 
 
+def test_a_way_down_that_stopped_between_two_steps_goes_on(on_postgres):
+    down = "-- migrate:down transaction:false\nDROP INDEX CONCURRENTLY d_id;\nDROP TABLE {};\n"
+    up = "-- migrate:up\nCREATE TABLE d (id int);\nCREATE INDEX d_id ON d (id);\n"
+    on_postgres.write(v1="a", v2=up + down.format("nothing_here"))
+    assert on_postgres.migrate("up").code == 0
+    found = on_postgres.migrate("down", "-o", "json")
+    assert (found.code, found.json()["components"]["store"]["diagnosis"]["code"]) == (78, "MIG002")
+    assert on_postgres.states()["2"] == "failed"
+    (on_postgres.folder / "db" / "2_it.sql").write_text(up + down.format("d"))
+    assert on_postgres.migrate("down").code == 0
+    assert (on_postgres.states(), on_postgres.tables()) == ({"1": "applied", "2": "pending"}, {"a"})
+
+
 def test_several_at_once_take_back_the_same_one(three):
     racers = [three.cli.start("migrate", "down", "-o", "json") for _ in range(3)]
     ended = [racer.finish() for racer in racers]
