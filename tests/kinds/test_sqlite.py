@@ -206,4 +206,4 @@ async def test_a_left_over_row_is_never_guessed_at(preparing, tmp_path, migratio
     connection.close()
     found = await refusal(kind.prepare(preparing))
     assert found.code.code == "MIG003"
-    assert "DELETE FROM \"startupctl_migrations\" WHERE version = '2'" in found.hint
+    assert "`startupctl migrate repair 2 --rerun`" in found.hint
