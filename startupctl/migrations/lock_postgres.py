@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from startupctl.databases.session import StatementFailed
 from startupctl.migrations.lock import HeldLock, Holder, kept, wait_for
+from startupctl.quoting import quote_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -37,13 +38,14 @@ SELECT coalesce(nullif(a.application_name, ''), 'somebody'), l.pid, coalesce(hos
 _SNAPSHOT = f"SELECT a.backend_xmin IS NOT NULL {_HELD}"
 
 
+SESSION_PREFIX = "startupctl:"
 HOST_SHOWN = 40  # the server keeps 63 bytes of an application name
 
 
 def session_name(process: str) -> str:
     """Return how the sessions of a process, `host:pid`, are called on the server."""
     host, _, number = process.rpartition(":")
-    return f"startupctl:{host[:HOST_SHOWN]}:{number}"
+    return f"{SESSION_PREFIX}{host[:HOST_SHOWN]}:{number}"
 
 
 def lock_key(schema: str, table: str) -> int:
@@ -78,13 +80,19 @@ async def _take(session: PostgresSession, keys: Sequence[int]) -> Holder | None:
 
 async def holder_of(reader: Reader, key: int) -> Holder | None:
     """Return who holds the lock, None when it is free."""
-    bits = key & 0xFFFFFFFFFFFFFFFF
-    found = await reader.rows(_HOLDER.format(high=bits >> 32, low=bits & 0xFFFFFFFF))
+    found = await reader.rows(_HOLDER.format_map(_halves(key)))
     if not found:
         return None
     name, pid, address, since, silent = found[0]
     who = f"{name} (server process {pid}, from {address})"
-    return Holder(who, since or "", float(silent) if silent else None, f"SELECT pg_terminate_backend({pid})")
+    return Holder(who, since or "", float(silent) if silent else None, _ending(name or "", pid))
+
+
+def _ending(name: str, pid: str | None) -> str:
+    """Return the statement that ends a holder; of one of ours also the session that changes something."""
+    if not name.startswith(SESSION_PREFIX):
+        return f"SELECT pg_terminate_backend({pid})"
+    return f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = {quote_text(name)}"  # noqa: S608  (quoted)
 
 
 async def holds_snapshot(reader: Reader, key: int) -> bool | None:

@@ -61,6 +61,16 @@ def findings_table(report: Report, *, width: int, color: bool, ascii_only: bool)
     return _on_terminal(_findings(_outcome(report)), width, color=color, ascii_only=ascii_only)
 
 
+def lock_plain(report: Report) -> str:
+    """Return who holds the migration lock, and how it ends."""
+    return _text(_lock(_outcome(report)))
+
+
+def lock_table(report: Report, *, width: int, color: bool, ascii_only: bool) -> str:
+    """Return the same for a terminal."""
+    return _on_terminal(_lock(_outcome(report)), width, color=color, ascii_only=ascii_only)
+
+
 def changes_plain(report: Report) -> str:
     """Return what was changed, or would be, one line each, and the facts in one line."""
     return _text(_changes(_outcome(report)))
@@ -73,6 +83,7 @@ def changes_table(report: Report, *, width: int, color: bool, ascii_only: bool) 
 
 STATUS: Mapping[str, Callable[..., str]] = {"plain": status_plain, "table": status_table, "json": status_json}
 FINDINGS: Mapping[str, Callable[..., str]] = {"plain": findings_plain, "table": findings_table}
+LOCK: Mapping[str, Callable[..., str]] = {"plain": lock_plain, "table": lock_table}
 CHANGES: Mapping[str, Callable[..., str]] = {"plain": changes_plain, "table": changes_table}
 
 
@@ -131,6 +142,21 @@ def _findings(outcome: Outcome) -> list[str]:
         lines.append(f"the migration lock is held by {shown(facts['lock'])}: what is running may be under way")
     count = times(len(facts["findings"]), "migration") if facts["findings"] else "nothing"
     return [*lines, f"{shown(outcome.name)}: {count} to repair"]
+
+
+def _lock(outcome: Outcome) -> list[str]:
+    name, facts = shown(outcome.name), outcome.facts
+    if facts["holder"] is None:
+        return [f"{name}: nobody holds the migration lock"]
+    who = shown(facts["holder"]) + (f" since {shown(facts['since'])}" if facts["since"] else "")
+    if facts["removed"]:
+        return [f"{name}: removed the migration lock of {who}"]
+    silent = "" if facts["silent"] is None else f", its last sign of life was {span(facts['silent'])} ago"
+    lines = [f"{name}: the migration lock is held by {who}{silent}"]
+    if facts["removable"]:
+        return [*lines, "  if that process is gone: startupctl migrate unlock --force"]
+    ending = f"; to end it: {shown(facts['ending'])}" if facts["ending"] else ""
+    return [*lines, f"  it is free when that process ends{ending}"]
 
 
 def _changes(outcome: Outcome) -> list[str]:
