@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from startupctl.migrations.history import Table
+from startupctl.migrations.history import Table, is_true
 from startupctl.quoting import clickhouse_text, quote_text
 
 if TYPE_CHECKING:
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 # the catalogue is asked, not to_regclass: that one fails for a schema this role may not look into
 _ON_POSTGRES = """
-SELECT n.nspname, c.relname, current_database(), a.attname
+SELECT n.nspname, c.relname, current_database(), a.attname,
+  has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND ({named})"""
-_ON_CLICKHOUSE = "SELECT database, table, '', name FROM system.columns WHERE {named}"
+_ON_CLICKHOUSE = "SELECT database, table, '', name, 1 FROM system.columns WHERE {named}"
 _ON_SQLITE = """
-SELECT '', m.name, '', p.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS p
+SELECT '', m.name, '', p.name, 1 FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS p
 WHERE m.type IN ('table', 'view') AND m.name IN ({names})"""
 
 
@@ -55,7 +56,10 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def _gathered(rows: Sequence[Row]) -> list[Table]:
-    columns: dict[tuple[str, str, str], set[str]] = {}
-    for schema, name, database, column in rows:
-        columns.setdefault((schema or "", name or "", database or ""), set()).add(column or "")
-    return [Table(name, frozenset(held), schema, database) for (schema, name, database), held in columns.items()]
+    columns: dict[tuple[str, str, str, bool], set[str]] = {}
+    for schema, name, database, column, readable in rows:
+        columns.setdefault((schema or "", name or "", database or "", is_true(readable)), set()).add(column or "")
+    return [
+        Table(name, frozenset(held), schema, database, readable)
+        for (schema, name, database, readable), held in columns.items()
+    ]

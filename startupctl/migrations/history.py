@@ -11,12 +11,16 @@ TRUE = frozenset({"t", "true", "1"})  # PostgreSQL, ClickHouse, SQLite
 
 
 class Table(NamedTuple):
-    """A table that was found; `schema` and `database` where the server tells them."""
+    """A table that was found; `schema` and `database` where the server tells them.
+
+    `readable` says whether this role may look into it.
+    """
 
     name: str
     columns: frozenset[str]
     schema: str = ""
     database: str = ""
+    readable: bool = True
 
     @property
     def quoted(self) -> str:

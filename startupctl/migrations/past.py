@@ -146,9 +146,10 @@ async def _decided(ledger: Ledger[Any], reader: Reader, own: Sequence[Entry]) ->
 async def _require_unconcerned(directory: Directory, found: dict[str, Table], reader: Reader) -> None:
     """Raise Unhealthy (MIG010) when a tool that is not the files' own applied something with their numbers.
 
-    Another service may keep its own table here; one without a number of ours tells nothing of these files.
+    Another service may keep its own table here: one that this role cannot read, or without a number of ours, tells
+    nothing of these files.
     """
-    for name, table in found.items():
+    for name, table in ((name, table) for name, table in found.items() if table.readable):
         matched = await read_match(directory, name, table, reader, ())
         if matched.overlaps:
             what = f"{name} applied versions of these {format_name(directory.format)} files, says its table {table}"

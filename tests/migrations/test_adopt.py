@@ -13,6 +13,7 @@ from startupctl.check import Mode, Unhealthy
 from startupctl.migrations.adopt import adopt, baseline
 from startupctl.migrations.foreign import flyway, golang_migrate
 from startupctl.migrations.history import Table
+from startupctl.wire.pg_messages import PgError
 from support import make_run
 
 DBMATE = Path(sys.executable).with_name("dbmate")
@@ -187,6 +188,34 @@ async def test_a_table_of_other_versions_is_of_another_service(postgres_place, p
     write(files(20260101, 20260102))
     applied_by_goose(postgres_place, 1, 2)
     assert counted(await postgres_place.kind().prepare(preparing))["applied"] == 2
+
+
+@pytest.fixture
+def modest(postgres, postgres_place, postgres_kind):
+    """A component whose role may create tables and read none of other roles."""
+    role = f"modest_{postgres_place.name}"
+    postgres.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'pw'")
+    postgres_place.sql(f"GRANT ALL ON SCHEMA public TO {role}")
+    url = postgres.url(postgres_place.name, user=role, password="pw")
+    yield postgres_kind(url=url, migrations={"dir": "migrations"})
+    postgres_place.sql(f"DROP OWNED BY {role}")
+    postgres.sql(f"DROP ROLE {role}")
+
+
+@pytest.mark.anyio
+async def test_a_table_that_this_role_cannot_read_is_of_another_service(postgres_place, modest, preparing, write):
+    write(files(1, 2))
+    applied_by_goose(postgres_place, 1, 2)
+    assert counted(await modest.prepare(preparing))["applied"] == 2
+
+
+@pytest.mark.anyio
+async def test_the_table_of_the_files_own_tool_must_be_readable(postgres_place, modest, preparing, write):
+    write(files(1, 2))
+    applied_by_dbmate(postgres_place, 1)
+    with pytest.raises(PgError) as caught:
+        await modest.prepare(preparing)
+    assert caught.value.sqlstate == "42501"
 
 
 class Counting:
