@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from startupctl.migrations.site import Site
     from startupctl.migrations.standing import Standing
 
-_FAILED = codes.FAILED._replace(
-    cause="A statement of a way down failed ({number} of {statements}). Taken back before it in this run: {before}. {state}",
-    hint="correct `{file}` and run `startupctl migrate down` again",
-)
-
 
 class Looked(NamedTuple):
     """What was seen: the standing, and the rows in the order they were written."""
@@ -132,7 +127,11 @@ class _Work:
         parts = self._site.ledger.statements(migration.down)
         diagnosis = failure_diagnosis(migration.down, error, parts, self._reverted, migration.format)
         facts = {**_facts(standing, self._reverted), **self._lock_facts}
-        return Unhealthy(replace(diagnosis, code=_FAILED), facts)
+        code = codes.FAILED._replace(
+            cause="A statement of a way down failed ({number} of {statements}). Taken back before it in this run: {before}. {state}",
+            hint="correct `{file}` and run `startupctl migrate down` again",
+        )
+        return Unhealthy(replace(diagnosis, code=code), facts)
 
     @property
     def _lock_facts(self) -> Facts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from startupctl.reports.text import shown, span, tamed, times
-from startupctl.reports.words import facts_words, warning_words
+from startupctl.reports.words import facts_words, plan_lines, warning_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,7 +161,9 @@ def _lock(outcome: Outcome) -> list[str]:
 
 def _changes(outcome: Outcome) -> list[str]:
     facts = dict(outcome.facts)
-    lines = [f"{key.replace('_', ' ')} {name}" for key in _LISTED for name in _names(facts, key)]
+    planned = ["  " * line.depth + line.text for line in plan_lines(facts)]
+    listed = [key for key in _LISTED if not (planned and key == "would_apply")]
+    lines = [*planned, *(f"{key.replace('_', ' ')} {name}" for key in listed for name in _names(facts, key))]
     lines += map(_change, facts.pop("changes", []))
     rest = {key: value for key, value in facts.items() if key not in _LISTED}
     return [*lines, f"{shown(outcome.name)}: {facts_words(rest)}", *map(warning_words, outcome.warnings)]

@@ -11,13 +11,15 @@ from startupctl.outcome import Status
 from startupctl.reports.text import shown, span, times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from startupctl.check import Facts
     from startupctl.diagnosis import Diagnosis
     from startupctl.outcome import Outcome, Report, Warned
 
 HEADINGS = ("STATUS", "COMPONENT", "PRIORITY", "ATTEMPTS", "TIME", "DETAIL")
+LISTED = 5  # values of one fact
+PLANNED_FILES, PLANNED_STATEMENTS = 20, 3  # of a dry run, and of each of its files
 _COUNTED = (Status.DEGRADED, Status.FAILED, Status.SKIPPED, Status.CANCELLED)
 
 
@@ -29,6 +31,7 @@ class Role(StrEnum):
     ERROR = "error"
     ADVICE = "advice"
     CONSEQUENCE = "consequence"
+    PLAN = "plan"
     WARNING = "warning"
     BUG = "bug"
 
@@ -80,7 +83,8 @@ def error_words(diagnosis: Diagnosis) -> str:
 
 def facts_words(facts: Facts) -> str:
     """Return facts as `created, version 18.1, migrations 2 applied`; what is empty or false is left out."""
-    return ", ".join(_fact(name, value) for name, value in facts.items() if value not in (None, False, "", [], (), {}))
+    told = {name: value for name, value in facts.items() if not (name == "would_run" and isinstance(value, Mapping))}
+    return ", ".join(_fact(name, value) for name, value in told.items() if value not in (None, False, "", [], (), {}))
 
 
 def _fact(name: str, value: Any) -> str:
@@ -93,10 +97,16 @@ def _fact(name: str, value: Any) -> str:
             " ".join(f"{shown(str(part))} {shown(str(key))}" for key, part in counts if part) or "none"
         )
     if isinstance(value, list | tuple):
-        return f"{name} " + (
-            str(len(value)) if isinstance(value[0], Mapping) else " ".join(shown(str(part)) for part in value)
-        )
+        return f"{name} {_several(value)}"
     return f"{name} {round(value, 3) if isinstance(value, float) else shown(str(value))}"
+
+
+def _several(values: Sequence[Any]) -> str:
+    """Return the first of several values; of tables only how many there are."""
+    if any(isinstance(part, Mapping) for part in values):
+        return str(len(values))
+    told = [shown(str(part)) for part in values[:LISTED]]
+    return " ".join(told) + (f" and {len(values) - LISTED} more" if len(values) > LISTED else "")
 
 
 def closing(report: Report) -> Iterator[Line]:
@@ -105,6 +115,9 @@ def closing(report: Report) -> Iterator[Line]:
     consequences = _consequences(report)
     for root in sorted(report.roots, key=lambda outcome: outcome.status is not Status.FAILED):
         yield from _root_lines(root, consequences.pop(root.name, []))
+    for outcome in report.outcomes.values():
+        if planned := list(plan_lines(outcome.facts, depth=1)):
+            yield from (Line(Role.PLAN, 0, f"{shown(outcome.name)}:"), *planned)
     for name, skipped in consequences.items():
         yield Line(Role.CONSEQUENCE, 0, f"skipped because of {shown(name)}: {', '.join(skipped)}")
     for outcome in report.outcomes.values():
@@ -112,6 +125,24 @@ def closing(report: Report) -> Iterator[Line]:
             yield Line(Role.WARNING, 0, warning_words(warned, outcome.name))
     if report.bug:
         yield Line(Role.BUG, 0, "this is a bug in startupctl, please report it with the traceback on stderr")
+
+
+def plan_lines(facts: Facts, depth: int = 0) -> Iterator[Line]:
+    """Yield what a dry run would apply: the first files, their first statements and how these are sent."""
+    files = facts.get("would_run")
+    if not isinstance(files, Mapping):
+        return
+    for name, statements in list(files.items())[:PLANNED_FILES]:
+        told = [one for one in statements if "statement" in one]
+        manners = ", ".join(dict.fromkeys(shown(one["how"]) for one in told))
+        yield Line(Role.PLAN, depth, f"would apply {shown(name)}" + (f", {manners}" if manners else ""))
+        for one in told[:PLANNED_STATEMENTS]:
+            yield Line(Role.PLAN, depth + 1, f"line {one['line']}: {shown(one['statement'])}")
+        more = sum(one.get("more", 1) for one in statements) - len(told[:PLANNED_STATEMENTS])
+        if more:
+            yield Line(Role.PLAN, depth + 1, f"and {times(more, 'statement')} more")
+    if len(files) > PLANNED_FILES:
+        yield Line(Role.PLAN, depth, f"and {times(len(files) - PLANNED_FILES, 'migration')} more; -o json tells all")
 
 
 def verdict_words(report: Report) -> str:

@@ -91,3 +91,30 @@ def test_only_the_component_itself_is_looked_at(on_sqlite):
     found = on_sqlite.migrate("up")
     assert (found.code, on_sqlite.tables()) == (0, {"a"})
     assert "without" not in found.out
+
+
+@pytest.mark.parametrize("form", ["plain", "table"])
+def test_a_dry_run_of_init_db_shows_the_first_statements_of_every_file(on_sqlite, form):
+    five = "".join(f"CREATE TABLE t{number} (id int);\n" for number in range(5))
+    on_sqlite.write(v1="a", v2=f"-- migrate:up\n{five}-- migrate:down\n")
+    found = on_sqlite.cli("init-db", "--dry-run", "-o", form)
+    assert found.code == 0, found.err
+    lines = found.out.splitlines()
+    assert lines[lines.index("store:") + 1 :] == [
+        "  would apply 1_it.sql, in the transaction of the file",
+        "    line 2: CREATE TABLE a (id int)",
+        "  would apply 2_it.sql, in the transaction of the file",
+        "    line 2: CREATE TABLE t0 (id int)",
+        "    line 3: CREATE TABLE t1 (id int)",
+        "    line 4: CREATE TABLE t2 (id int)",
+        "    and 2 statements more",
+    ]
+
+
+def test_a_dry_run_of_many_files_is_cut_and_says_where_all_are_told(on_sqlite):
+    on_sqlite.write(**{f"v{number}": f"t{number}" for number in range(1, 31)})
+    found = on_sqlite.migrate("up", "--dry-run")
+    assert found.out.count("would apply ") == 20
+    assert "and 10 migrations more; -o json tells all" in found.out
+    document = on_sqlite.migrate("up", "--dry-run", "-o", "json").json()
+    assert len(document["components"]["store"]["facts"]["would_run"]) == 30
