@@ -185,6 +185,18 @@ def test_texts_call_only_commands_that_exist():
     assert wrong == []
 
 
+def test_texts_call_only_commands_of_a_group_that_it_has():
+    paths = command_words().keys()
+    groups = {path[0] for path in paths if len(path) > 1}
+    wrong = [
+        f"{place}: {span}"
+        for place, span in spans()
+        if span.startswith("startupctl ") and (words := called(span))[0] in groups and len(words) > 1
+        if tuple(words[:2]) not in paths and words[1][0] not in "-{…<[A"
+    ]
+    assert wrong == []
+
+
 def test_texts_name_only_flags_that_exist():
     flags = set().union(*command_words().values())
     wrong = [

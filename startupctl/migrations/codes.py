@@ -66,7 +66,7 @@ NAME_CONFLICT = Code(
     P,
     "version {version} is `{file}` here and was applied as `{applied}`",
     "The file was renamed, or two sets of migrations share one table.",
-    "rename the file to `{applied}`, or give each set a `migrations.table` of its own",
+    "rename the file to `{applied}`, take the new name by `startupctl migrate repair`, or give each set a `migrations.table` of its own",
 )
 BAD_FILE = Code(
     "MIG008",
@@ -130,7 +130,7 @@ LOCK_HELD = Code(
     C,
     "the migration lock is held by {holder}, without a sign of life for {seconds:.0f} s",
     "Another process migrates this database and does not go on.",
-    "look at {holder}; ending its process or its database session frees the lock",
+    "look at {holder}; ending its process or its database session frees the lock, `startupctl migrate unlock` says how",
 )
 LOCK_LOST = Code(
     "LCK002",
