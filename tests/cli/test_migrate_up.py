@@ -74,13 +74,14 @@ def test_no_database_is_created(startupctl, tmp_path):
     assert not (tmp_path / "new.db").exists()
 
 
-def test_without_anybody_who_lends_a_lock_clickhouse_is_not_migrated(on_clickhouse):
+def test_where_nobody_lends_a_lock_that_of_clickhouse_itself_is_taken_and_seen(on_clickhouse):
     manifest = on_clickhouse.folder / "startup.yaml"
     manifest.write_text(manifest.read_text().replace("    depends_on: [locks]\n", ""))
     on_clickhouse.write(v1="a")
-    found = on_clickhouse.migrate("up", "-o", "json")
-    component = found.json()["components"]["store"]
-    assert component["facts"]["lock"] != "postgres advisory" if component["usable"] else True
+    component = on_clickhouse.migrate("up", "-o", "json").json()["components"]["store"]
+    assert (component["usable"], component["facts"]["lock"]) == (True, "best-effort")
+    seen = on_clickhouse.migrate("unlock", "-o", "json").json()["components"]["store"]["facts"]
+    assert (seen["holder"], seen["removable"]) == (None, True)
 
 
 def test_only_the_component_itself_is_looked_at(on_sqlite):
