@@ -67,6 +67,31 @@ def verdict(figure, value, budget, unit=""):
 
 
 @contextmanager
+def postgres(**settings):
+    """Start a PostgreSQL with these settings; yield it and an empty folder."""
+    from startupctl.embedded.postgres import PostgreSQL, reachable_install, wheel_install
+
+    with TemporaryDirectory(prefix="startupctl-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        work, home = folder / "work", folder / "postgres"
+        work.mkdir()
+        home.mkdir()
+        install = reachable_install(wheel_install(), folder)
+        with PostgreSQL(home, install=install, password="bench-password", settings=settings) as server:
+            yield server, work
+
+
+def rows(server, statement, database="postgres"):
+    """Return the rows of a statement; superuser, autocommit."""
+    import psycopg
+
+    with psycopg.connect(server.url(database), autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
 def stack():
     """Start PostgreSQL, Valkey and the ClickHouse engine; yield a folder with a manifest, and its environment."""
     from startupctl.embedded.clickhouse import ClickHouse
