@@ -1,8 +1,8 @@
 """Statements ON CLUSTER: the queue's rows are as its documentation has them, for no cluster runs here."""
 
 import pytest
-from recorded import Recorded
 
+from recorded import Recorded
 from startupctl.databases.session import StatementFailed
 from startupctl.migrations import hosts_clickhouse as hosts
 from startupctl.migrations.fate_clickhouse import Fate, Sent, fate_of
