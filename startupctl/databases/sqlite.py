@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,9 +25,10 @@ PATIENCE = 10.0  # seconds an interrupted statement may take to end
 class SqliteSession:
     """One connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Use a connection that is in autocommit mode; `opened` makes one."""
-        self._connection = connection
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        """Open a connection that is in autocommit mode; `opened` does so on a thread."""
+        self._connect = connect
+        self._connection = connect()
 
     @property
     def in_transaction(self) -> bool:
@@ -46,6 +48,11 @@ class SqliteSession:
         if self.in_transaction:
             await self.execute("ROLLBACK")
 
+    async def renew(self) -> None:
+        """Close and open again: nothing is set, attached or temporary any more. Raises StatementFailed."""
+        await self.close()
+        self._connection = await in_thread(_translated, self._connect)
+
     async def close(self) -> None:
         """Close; what was not committed is rolled back."""
         await in_thread(self._connection.close)
@@ -64,8 +71,7 @@ async def opened(path: Path, *, mode: str) -> AsyncIterator[SqliteSession]:
 
     `mode` is `ro`, `rw` or `rwc`, which creates the file. Raises StatementFailed.
     """
-    connection = await in_thread(_translated, _connect, path, mode)
-    session = SqliteSession(connection)
+    session: SqliteSession = await in_thread(_translated, SqliteSession, partial(_connect, path, mode))
     try:
         yield session
     finally:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from startupctl.migrations.lexer import Statement
     from startupctl.migrations.script import Migration, Script
 
+NOTHING_KEPT = "Nothing of this file was kept."
+GOES_ON = "The {done} statements before this step are kept, and recorded; the next run goes on behind them."
 SHOWN = 120  # characters of a statement
 NOT_IN_TRANSACTION = "25001"
 MASK = "'***'"

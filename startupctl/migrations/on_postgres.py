@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from startupctl.databases.postgres import PostgresSession, lost_race
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, upsert
+from startupctl.migrations.ledger import COLUMNS, Entry, upsert
 from startupctl.migrations.lexer_postgres import POSTGRES
+from startupctl.migrations.stepped import SteppedLedger
 from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ LEFT JOIN pg_namespace n ON n.nspname = {schema}"""
 READ_ONLY, NOT_PERMITTED = "25006", "42501"
 
 
-class PostgresLedger(Ledger[PostgresSession]):
+class PostgresLedger(SteppedLedger[PostgresSession]):
     """The ledger of one database; without a schema its table is found, or made, by the search path."""
 
     database = "postgresql"
@@ -133,35 +134,6 @@ class PostgresLedger(Ledger[PostgresSession]):
         from startupctl.migrations.work_postgres import resumes
 
         return resumes(entry, migration.up)
-
-    def turns_back(self, entry: Entry, migration: Migration) -> bool:
-        """Whether the row says how far the way down is."""
-        from startupctl.migrations.progress import Course
-        from startupctl.migrations.work_postgres import DOWN
-
-        steps = self.steps(migration.down) if migration.down else []
-        return bool(steps) and Course(steps, POSTGRES, DOWN).progress(entry) is not None
-
-    def doubt(self, entry: Entry, migration: Migration) -> str:
-        """Return why a file does not go on by itself."""
-        from startupctl.migrations.progress import Course
-        from startupctl.migrations.work_postgres import what_is_in_doubt
-
-        return what_is_in_doubt(entry, Course(self.steps(migration.up), POSTGRES))
-
-    def pending_again(self, entry: Entry, migration: Migration) -> Entry | None:
-        """Return the row with which a file goes on with the statement in doubt."""
-        return self._stopped(entry, migration, entry.statement_no)
-
-    def accepted(self, entry: Entry, migration: Migration) -> Entry:
-        """Return the row with which a file goes on behind the statement in doubt; applied, when that was the last one."""
-        behind = self._stopped(entry, migration, entry.statement_no + 1)
-        return behind or super().accepted(entry, migration)
-
-    def _stopped(self, entry: Entry, migration: Migration, done: int) -> Entry | None:
-        from startupctl.migrations.progress import Course, stopped
-
-        return stopped(entry, Course(self.steps(migration.up), POSTGRES), done)
 
     async def _create_in(self, session: PostgresSession, schema: str) -> None:
         if self.schema and not await session.rows(f"SELECT 1 FROM pg_namespace WHERE nspname = {quote_text(schema)}"):  # noqa: S608  (quoted)

@@ -1,16 +1,13 @@
-"""Migrations on SQLite: looking, applying and recording are one transaction that no one else can write beside."""
+"""The ledger on SQLite: its table, and what its rows say."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from startupctl.databases.session import StatementFailed
 from startupctl.databases.sqlite import SqliteSession
-from startupctl.diagnosis import FailureClass
-from startupctl.migrations.ledger import COLUMNS, Entry, Ledger, State, upsert
-from startupctl.migrations.lexer_sqlite import SQLITE, statements
-from startupctl.migrations.steps import How, Step
+from startupctl.migrations.ledger import COLUMNS, Entry, upsert
+from startupctl.migrations.lexer_sqlite import SQLITE
+from startupctl.migrations.stepped import SteppedLedger
 from startupctl.quoting import quote_name, quote_text
 
 if TYPE_CHECKING:
@@ -18,8 +15,8 @@ if TYPE_CHECKING:
 
     from startupctl.databases.session import Reader
     from startupctl.migrations.history import Table
-    from startupctl.migrations.lexer import Statement
     from startupctl.migrations.script import Migration, Script
+    from startupctl.migrations.steps import Step
 
 NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 _TABLE = f"""
@@ -30,10 +27,9 @@ CREATE TABLE IF NOT EXISTS {{table}} (
   started_at TEXT NOT NULL DEFAULT ({NOW}), finished_at TEXT,
   host TEXT NOT NULL DEFAULT '', tool_version TEXT NOT NULL DEFAULT '', error TEXT NOT NULL DEFAULT ''
 )"""
-_TRANSACTION_WORD = re.compile(r"(BEGIN|COMMIT|END|ROLLBACK)\b(?!\s+TO\b)", re.IGNORECASE)
 
 
-class SqliteLedger(Ledger[SqliteSession]):
+class SqliteLedger(SteppedLedger[SqliteSession]):
     """The ledger of one database file; a schema before the table's name is that of an attached database."""
 
     database = "sqlite"
@@ -74,92 +70,29 @@ class SqliteLedger(Ledger[SqliteSession]):
         await session.execute(f"DELETE FROM {self._table} WHERE version = {quote_text(entry.version)}")  # noqa: S608  (quoted)
 
     def steps(self, script: Script) -> list[Step]:
-        """Send a file statement by statement, in one transaction unless it asks for none."""
-        parts = statements(script.text) if script.parts is None else script.parts
-        return [Step(tuple(parts), How.FILE if script.transaction else How.ALONE)]
+        """Return how a file is sent: in one transaction where it can be, else in steps."""
+        from startupctl.migrations.steps_sqlite import steps_of
+
+        return steps_of(script)
+
+    def resumes(self, entry: Entry, migration: Migration) -> bool:
+        """Whether what was begun can go on."""
+        from startupctl.migrations.work_sqlite import resumes
+
+        return resumes(entry, migration.up)
 
     async def apply(self, session: SqliteSession, migration: Migration, entry: Entry | None) -> bool:
-        """Apply one file."""
-        del entry
-        parts = self.statements(migration.up)
-        if not migration.up.transaction:
-            return await self._outside(session, migration, parts)
-        _refuse_transactions(parts)
-        try:
-            return await self._inside(session, migration, parts)
-        except BaseException:
-            await session.roll_back()
-            raise
+        """Apply one file; while it only finds the database locked it tries again."""
+        from startupctl.migrations.work_sqlite import Work
+
+        return await Work(self, self._table, NOW, session, migration).apply(entry)
 
     async def revert(self, session: SqliteSession, migration: Migration) -> None:
-        """Run the way down and remove the row, in one transaction."""
-        assert migration.down is not None
-        parts = self.statements(migration.down)
-        _refuse_transactions(parts)
-        await session.execute("BEGIN IMMEDIATE")
-        try:
-            await _run(session, parts)
-            await session.execute(f"DELETE FROM {self._table} WHERE version = {quote_text(migration.version)}")  # noqa: S608  (quoted)
-            await session.execute("COMMIT")
-        except BaseException:
-            await session.roll_back()
-            raise
+        """Run the way down and remove the row."""
+        from startupctl.migrations.work_sqlite import Work
 
-    async def _inside(self, session: SqliteSession, migration: Migration, parts: Sequence[Statement]) -> bool:
-        await session.execute("BEGIN IMMEDIATE")
-        if not await self._begun(session, migration):
-            await session.execute("ROLLBACK")
-            return False
-        await _run(session, parts)
-        await session.execute(self._change(migration, State.DONE))
-        await session.execute("COMMIT")
-        return True
-
-    async def _outside(self, session: SqliteSession, migration: Migration, parts: Sequence[Statement]) -> bool:
-        if not await self._begun(session, migration):
-            return False
-        try:
-            await _run(session, parts)
-        except StatementFailed as error:
-            await session.roll_back()
-            await session.execute(self._change(migration, State.FAILED, number=error.done or 0, error=error.said))
-            raise
-        await session.execute(self._change(migration, State.DONE, number=len(parts)))
-        return True
-
-    async def _begun(self, session: SqliteSession, migration: Migration) -> bool:
-        """Insert the row; False when it is there already, save for a repeatable migration with another content."""
-        row = self.values(migration, State.RUNNING)
-        again = "NOTHING"
-        if migration.repeatable:
-            changes = ", ".join(f"{column} = excluded.{column}" for column in row if column != "version")
-            again = f"UPDATE SET {changes}, started_at = {NOW} WHERE content_sha256 <> excluded.content_sha256"
-        values = ", ".join(map(quote_text, row.values()))
-        insert = f"INSERT INTO {self._table} ({', '.join(row)}) VALUES ({values})"  # noqa: S608  (quoted)
-        return bool(await session.rows(f"{insert} ON CONFLICT (version) DO {again} RETURNING version"))
-
-    def _change(self, migration: Migration, state: State, *, number: int = 0, error: str = "") -> str:
-        values = f"state = {quote_text(state)}, statement_no = {number}, error = {quote_text(error)}"
-        return f"UPDATE {self._table} SET {values}, finished_at = {NOW} WHERE version = {quote_text(migration.version)}"  # noqa: S608  (quoted)
+        await Work(self, self._table, NOW, session, migration).revert()
 
     @property
     def _table(self) -> str:
         return ".".join(quote_name(part) for part in (self.schema, self.name) if part)
-
-
-async def _run(session: SqliteSession, parts: Sequence[Statement]) -> None:
-    for number, part in enumerate(parts):
-        try:
-            await session.execute(part.text)
-        except StatementFailed as error:
-            error.done = number
-            raise
-
-
-def _refuse_transactions(parts: Sequence[Statement]) -> None:
-    """Raise StatementFailed when a file ends the transaction it is applied in."""
-    for number, part in enumerate(parts):
-        word = _TRANSACTION_WORD.match(part.text)
-        if word:
-            said = f"`{word[0].upper()}` in a file that is applied in one transaction; remove it"
-            raise StatementFailed("", said, FailureClass.PERMANENT, done=number)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
+from startupctl.migrations.failed import first_line
 from startupctl.migrations.ledger import State, running_hashes
 from startupctl.migrations.lexer import normalised
 from startupctl.migrations.steps import How
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from startupctl.migrations.ledger import Entry
     from startupctl.migrations.lexer import Lexicon
     from startupctl.migrations.steps import Step
+
+
+DOWN = "down"
 
 
 class Progress(NamedTuple):
@@ -65,4 +68,32 @@ def stopped(entry: Entry, course: Course, done: int) -> Entry | None:
     if progress is None or not progress.doubt or not 0 < done < course.ends[-1]:
         return None
     error = entry.error or "interrupted between two statements"
-    return replace(entry, state=State.FAILED, statement_no=done, statements_hash=course.begun(done), error=error)
+    return entry._replace(state=State.FAILED, statement_no=done, statements_hash=course.begun(done), error=error)
+
+
+def goes_on(
+    entry: Entry, course: Course, ends_with_session: Callable[[str], bool], can_be_settled: Callable[[str], bool]
+) -> bool:
+    """Whether a script that was begun can go on: what is done is unchanged, and what is in doubt can be seen.
+
+    The dialect says of a statement whether all it did is gone with its session, and whether it can be settled.
+    """
+    progress = course.progress(entry)
+    if progress is None:
+        return False
+    done = (part.text for step in course.steps[: progress.step] for part in step.statements)
+    if any(map(ends_with_session, done)):
+        return False
+    return not progress.doubt or can_be_settled(course.steps[progress.step].statements[0].text)
+
+
+def what_is_in_doubt(entry: Entry, course: Course) -> str:
+    """Say why a script cannot go on by itself."""
+    progress = course.progress(entry)
+    if progress and progress.doubt:
+        return f"whether `{first_line(course.steps[progress.step].statements[0].text)}` succeeded is not known"
+    if progress:
+        return "what they left in their session, as a temporary table, is gone with it"
+    if entry.statement_no:
+        return "they, or what follows them, are not what the file says now"
+    return "it commits by itself, and where it stopped is not known"

@@ -5,8 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from startupctl.migrations.lexer import Statement
+
 if TYPE_CHECKING:
-    from startupctl.migrations.lexer import Statement
+    from collections.abc import Callable, Sequence
+
+    from startupctl.migrations.script import Script
 
 
 class How(StrEnum):
@@ -24,3 +28,11 @@ class Step(NamedTuple):
     statements: tuple[Statement, ...]
     how: How
     opening: tuple[Statement, ...] = ()
+
+
+def parts_of(script: Script, cut: Callable[[str], Sequence[Statement]]) -> tuple[Statement, ...]:
+    """Return the statements as the server counts them, also where a format cuts a file into larger pieces."""
+    if script.parts is None:
+        return tuple(cut(script.text))
+    inside = ((part.start, inner) for part in script.parts for inner in cut(part.text))
+    return tuple(Statement(inner.text, start + inner.start) for start, inner in inside)

@@ -9,6 +9,7 @@ from startupctl.migrations.lexer import Statement
 from startupctl.migrations.lexer_postgres import statements
 from startupctl.migrations.natures_postgres import Nature, nature_of
 from startupctl.migrations.steps import How, Step
+from startupctl.migrations.steps import parts_of as parts_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,11 +48,8 @@ def steps_of(script: Script) -> list[Step]:
 
 
 def parts_of(script: Script) -> tuple[Statement, ...]:
-    """Return the statements as the server counts them, also where a format cuts a file into larger pieces."""
-    if script.parts is None:
-        return tuple(statements(script.text))
-    inside = ((part.start, inner) for part in script.parts for inner in statements(part.text))
-    return tuple(Statement(inner.text, start + inner.start) for start, inner in inside)
+    """Return the statements as the server counts them."""
+    return parts_in(script, statements)
 
 
 def _one_by_one(natured: Sequence[Natured], *, may_commit: bool) -> list[Step]:

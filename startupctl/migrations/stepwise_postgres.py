@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.doubt_postgres import Became, settle
-from startupctl.migrations.failed import masked
+from startupctl.migrations.failed import GOES_ON, masked
 from startupctl.migrations.index_postgres import invalid_indexes, left_behind, read_build, require_free
 from startupctl.migrations.lexer import words
 from startupctl.migrations.lexer_postgres import POSTGRES
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from startupctl.databases.postgres import PostgresSession
     from startupctl.migrations.index_postgres import IndexBuild
     from startupctl.migrations.progress import Course, Progress
-    from startupctl.migrations.rows_postgres import LedgerRow
+    from startupctl.migrations.rows import LedgerRow
     from startupctl.migrations.steps import Step
 
 COMMITTED = "What it had committed before is kept; the next run stops, and names two ways out."
-GOES_ON = "The {done} statements before this step are kept, and recorded; the next run goes on behind them."
 ENDS_TRANSACTION = frozenset({Nature.CLOSE, Nature.OTHER, Nature.ALONE, Nature.UNKNOWN})
 
 

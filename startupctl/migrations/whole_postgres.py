@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from startupctl.databases.postgres import LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.failed import masked
+from startupctl.migrations.failed import NOTHING_KEPT, masked
 from startupctl.migrations.lexer import Statement
 from startupctl.migrations.message_postgres import Message
 from startupctl.migrations.natures_postgres import begins
@@ -25,13 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from startupctl.databases.postgres import PostgresSession
-    from startupctl.migrations.rows_postgres import LedgerRow
+    from startupctl.migrations.rows import LedgerRow
     from startupctl.migrations.script import Script
 
 T = TypeVar("T")
 
 DONE_BY_ANOTHER = frozenset({UNIQUE_VIOLATION, "22012"})  # division_by_zero
-NOTHING_KEPT = "Nothing of this file was kept."
 SHORT_WAITS = "SET LOCAL lock_timeout = '5s'"  # a waiting ALTER TABLE stalls everybody who comes behind it
 LOCK_TRIES = 8
 LOCK_PAUSE = 2.0  # seconds, at most, between two tries

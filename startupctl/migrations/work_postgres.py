@@ -10,13 +10,13 @@ from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.doubt_postgres import can_be_settled
-from startupctl.migrations.failed import first_line, half_applied
+from startupctl.migrations.failed import half_applied
 from startupctl.migrations.index_postgres import drop_left_behind
 from startupctl.migrations.ledger import State
 from startupctl.migrations.lexer_postgres import POSTGRES
 from startupctl.migrations.natures_postgres import Nature, nature_of, survives_nowhere
-from startupctl.migrations.progress import Course, Progress
-from startupctl.migrations.rows_postgres import LedgerRow
+from startupctl.migrations.progress import DOWN, Course, Progress, goes_on, what_is_in_doubt
+from startupctl.migrations.rows_postgres import PostgresRow
 from startupctl.migrations.sendable_postgres import require_sendable
 from startupctl.migrations.steps import How
 from startupctl.migrations.steps_postgres import is_simple, parts_of, steps_of
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from startupctl.migrations.script import Migration, Script
     from startupctl.migrations.steps import Step
 
-DOWN = "down"
 PAST_POOLER = "set `migrations.url` to the server itself, past the pooler"
 _STAYS_SHARED = re.compile(r"\bPREPARE\b|\bpg_(?:try_)?advisory_lock", re.IGNORECASE)
 
@@ -45,7 +44,7 @@ class Work:
     ) -> None:
         self._ledger, self._session, self._migration = ledger, session, migration
         values = ledger.values(migration, State.RUNNING)
-        self._row = LedgerRow(table, values, repeatable=migration.repeatable)
+        self._row = PostgresRow(table, values, repeatable=migration.repeatable)
 
     async def apply(self, entry: Entry | None) -> bool:
         """Apply and record it; False when somebody else did. `entry` is what an earlier try, or content, left."""
@@ -128,26 +127,7 @@ class Work:
 
 def resumes(entry: Entry, script: Script) -> bool:
     """Whether a script that was begun can go on: what is done is unchanged, and what is in doubt can be seen."""
-    course = Course(steps_of(script), POSTGRES)
-    progress = course.progress(entry)
-    if progress is None:
-        return False
-    done = (part.text for step in course.steps[: progress.step] for part in step.statements)
-    if any(map(survives_nowhere, done)):
-        return False
-    return not progress.doubt or can_be_settled(course.steps[progress.step].statements[0].text)
-
-
-def what_is_in_doubt(entry: Entry, course: Course) -> str:
-    """Say why a script cannot go on by itself."""
-    progress = course.progress(entry)
-    if progress and progress.doubt:
-        return f"whether `{first_line(course.steps[progress.step].statements[0].text)}` succeeded is not known"
-    if progress:
-        return "what they left in their session, as a temporary table, is gone with it"
-    if entry.statement_no:
-        return "they, or what follows them, are not what the file says now"
-    return "it commits by itself, and where it stopped is not known"
+    return goes_on(entry, Course(steps_of(script), POSTGRES), survives_nowhere, can_be_settled)
 
 
 def _needs_own_session(script: Script, steps: Sequence[Step]) -> bool:

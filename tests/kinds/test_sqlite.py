@@ -164,14 +164,6 @@ async def test_triggers_are_one_statement_and_vacuum_runs_outside(preparing, tmp
     assert facts["schema_version"] == "4"
 
 
-@pytest.mark.anyio
-async def test_a_file_that_would_end_the_transaction_is_refused(preparing, tmp_path, migrations):
-    (tmp_path / "migrations" / "3_own.sql").write_text("BEGIN;\nCREATE TABLE own (id);\nCOMMIT;\n")
-    found = await refusal(Sqlite(path="app.db", create=True, migrations=migrations).prepare(preparing))
-    assert (found.code.code, found.failure) == ("MIG002", FailureClass.PERMANENT)
-    assert "`BEGIN` in a file that is applied in one transaction" in found.summary
-
-
 RACER = """
 import anyio, json, pathlib, sys
 sys.path.insert(0, sys.argv[2])
