@@ -17,6 +17,8 @@ from tempfile import TemporaryDirectory
 
 PYTHON = sys.executable
 STARTUPCTL = [str(Path(PYTHON).with_name("startupctl"))]
+# pip compiles what it installs; here, where the package is installed editable, the round that warms up does
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 IMPORT_FLOOR = "import typer, rich.live, rich.table, pydantic, yaml, asyncio, urllib3"
 
 
