@@ -89,7 +89,7 @@ class OnErrand(Check):
         site: Site[Any] = self.kind.site(run)
         if site.borrows is None or self.lender is None:
             return site
-        return replace(site, latch=self.lender.check.latch(replace(run, folder=self.lender.folder)))
+        return site._replace(latch=self.lender.check.latch(replace(run, folder=self.lender.folder)))
 
 
 def perform(errand: Errand, which: ComponentFlags, files: ManifestFlags, output: OutputFlags) -> int:

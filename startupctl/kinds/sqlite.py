@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -68,7 +67,7 @@ class Sqlite(Check):
 
     def site(self, run: Run) -> Site[Any]:
         """Return where the migrations go; only with `migrations`."""
-        return replace(self._preparation(run).site(run), reader=partial(self._reader, run))
+        return self._preparation(run).site(run)._replace(reader=partial(self._reader, run))
 
     def explain(self, error: BaseException) -> Diagnosis | None:
         """Classify SQLite's result codes, and what the system says of the file."""

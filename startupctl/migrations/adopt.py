@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from startupctl import __version__
@@ -86,8 +85,7 @@ async def take_over(ledger: Ledger[Any], session: Session, directory: Directory,
 
     def complete() -> list[Entry]:
         return [
-            replace(
-                entry,
+            entry._replace(
                 content_hash=files[entry.version].content_hash(ledger.lexicon),
                 host=this_process(),
                 tool_version=__version__,

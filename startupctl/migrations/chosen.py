@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from startupctl.check import Unhealthy
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 def limited(standing: Standing, last: str | None) -> Standing:
     """Return a standing where nothing behind the migration `last` is pending; None changes nothing."""
-    return standing if last is None else replace(standing, pending=up_to(standing.directory, standing.pending, last))
+    return standing if last is None else standing._replace(pending=up_to(standing.directory, standing.pending, last))
 
 
 def up_to(directory: Directory, migrations: Iterable[Migration], last: str) -> tuple[Migration, ...]:

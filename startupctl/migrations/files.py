@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.check import Unhealthy
 from startupctl.diagnosis import Diagnosis
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 SHOWN = 3  # problems in one diagnosis
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(NamedTuple):
     """All migrations of one directory in the order they are applied, and the format they were read with."""
 
     path: Path

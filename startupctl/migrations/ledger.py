@@ -7,9 +7,8 @@ import os
 import shlex
 import socket
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from startupctl import __version__
 from startupctl.check import Unhealthy
@@ -62,8 +61,7 @@ class State(StrEnum):
         return self in (State.DONE, State.ADOPTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row: a migration that was begun or applied.
 
     `raw` is the sha256 of the file, `content_hash` that of its text without comments and layout.
@@ -208,7 +206,7 @@ class Ledger(ABC, Generic[S]):
         Where statements are recorded one by one, that is the one in doubt; what follows it stays pending.
         """
         total = len(self.statements(migration.up))
-        return replace(entry, state=State.DONE, statement_no=total, finished_at="", error="")
+        return entry._replace(state=State.DONE, statement_no=total, finished_at="", error="")
 
     def ways_out(self, entry: Entry) -> tuple[str, str]:
         """Return the command that makes a half-applied file pending again, and the one that accepts it."""

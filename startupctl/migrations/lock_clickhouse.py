@@ -18,12 +18,10 @@ from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.lease import Claim, break_lease, holder_of, leased
 from startupctl.migrations.lock_keeper import find_leases, open_leases
 from startupctl.migrations.rows_clickhouse import quoted_table
-from startupctl.migrations.site import Latch
 from startupctl.quoting import clickhouse_name, clickhouse_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator
 
     from startupctl.check import Run
     from startupctl.databases.clickhouse import ClickHouseSession
@@ -50,24 +48,15 @@ async def clickhouse_lock(session: ClickHouseSession, keys: MigrationKeys, run: 
         yield held
 
 
-def latch_of(
-    reader: Callable[[], AbstractAsyncContextManager[Reader]],
-    session: Callable[[], AbstractAsyncContextManager[ClickHouseSession]],
-    table: str,
-) -> Latch:
-    """Return the lock of a ledger as it is seen from outside; asking makes no table, and both raise what opening raises."""
+async def holder_on(reader: Reader, table: str) -> Holder | None:
+    """Return who holds the lock of a ledger, None when it is free; asking makes no table."""
     schema, _, ledger = table.rpartition(".")
+    return await holder_of(await find_leases(reader, schema, ledger) or TableLook(reader, schema, ledger))
 
-    async def holder() -> Holder | None:
-        async with reader() as asking:
-            in_keeper = await find_leases(asking, schema, ledger)
-            return await holder_of(in_keeper or TableLook(asking, schema, ledger))
 
-    async def unlock(holder: Holder) -> bool:
-        async with session() as changing:
-            return await break_lease(await leases_of(changing, table), holder)
-
-    return Latch(holder, unlock)
+async def unlock(session: ClickHouseSession, table: str, holder: Holder) -> bool:
+    """Free the lock of a ledger if this holder still has it; return whether it had."""
+    return await break_lease(await leases_of(session, table), holder)
 
 
 async def leases_of(session: ClickHouseSession, table: str) -> Leases:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.check import Mode, Unhealthy
 from startupctl.databases.clickhouse_codes import UNKNOWN_DATABASE
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from startupctl.databases.clickhouse import ClickHouseSession
     from startupctl.databases.session import Reader
     from startupctl.migrations.keys import MigrationKeys
+    from startupctl.migrations.lock import Holder
 
 DATABASE_EXISTS = "82"
 NO_LENDER = (
@@ -39,8 +40,7 @@ NO_LENDER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ClickHousePreparation:
+class ClickHousePreparation(NamedTuple):
     """What is wanted of one database; `place` has absolute paths.
 
     `engine` of the database is None when it is not to be created, empty for the server's default one.
@@ -95,7 +95,7 @@ class ClickHousePreparation:
         """Apply what is pending; without migrations only see that the database opens."""
         if self.migrations:
             site = self.site(run)
-            return await migrate(run, replace(site, lock=lambda _: nullcontext(held)) if held else site)
+            return await migrate(run, site._replace(lock=lambda _: nullcontext(held)) if held else site)
         async with self.reader(run) as reader:
             await reader.rows("SELECT 1")
         return {}
@@ -147,9 +147,19 @@ class ClickHousePreparation:
             from startupctl.migrations.lock_file import file_holder
 
             return Latch(partial(file_holder, Path(self.place.folder))) if self.place.folder else None
-        from startupctl.migrations.lock_clickhouse import latch_of
+        return Latch(partial(self._holder, run, keys), partial(self._unlock, run, keys))
 
-        return latch_of(partial(self.reader, run), partial(self._session, run), keys.table)
+    async def _holder(self, run: Run, keys: MigrationKeys) -> Holder | None:
+        from startupctl.migrations.lock_clickhouse import holder_on
+
+        async with self.reader(run) as reader:
+            return await holder_on(reader, keys.table)
+
+    async def _unlock(self, run: Run, keys: MigrationKeys, holder: Holder) -> bool:
+        from startupctl.migrations.lock_clickhouse import unlock
+
+        async with self._session(run) as session:
+            return await unlock(session, keys.table, holder)
 
     async def _create(self, run: Run, engine: str) -> bool:
         """Create the database; without a cluster the answer tells whether somebody was faster."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.check import Mode
 from startupctl.databases.session import StatementFailed
@@ -35,8 +34,7 @@ DATABASE_MISSING = "3D000"
 MAINTENANCE_CLOSED = frozenset({DATABASE_MISSING, "42501", "55000"})
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresPreparation:
+class PostgresPreparation(NamedTuple):
     """What is wanted of one database; certificate files are absolute.
 
     `admin` are the places to create it from, in the order they are tried. `direct` is where migrations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -141,8 +140,7 @@ def _repaired(case: Case, cure: Cure, ledger: Ledger[Any]) -> Entry | None:
     if cure is Cure.RERUN:
         return None if entry.state.is_applied else ledger.pending_again(entry, migration)
     accepted = entry if entry.state.is_applied else ledger.accepted(entry, migration)
-    return replace(
-        accepted,
+    return accepted._replace(
         name=migration.name,
         format=migration.format,
         raw=migration.raw,

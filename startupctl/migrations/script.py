@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.migrations.lexer import normalised
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from startupctl.migrations.lexer import Lexicon, Statement
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """The statements of one direction; `text` has the line numbers of the file at `path`.
 
     `transaction` False means that the file asks to run outside of one. `parts` are the statements where
@@ -31,8 +29,7 @@ class Script:
     written: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(NamedTuple):
     """One step forward, and back where `down` is given.
 
     `version` identifies it in a ledger; `raw` is the sha256 of the bytes of its file. One that is

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ class Latch(NamedTuple):
     unlock: Callable[[Holder], Awaitable[bool]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Site(Generic[S]):
+class Site(NamedTuple, Generic[S]):
     """What commands on migrations need of a component.
 
     `reader` opens what asks and changes nothing, without a driver where there is a speaker. `lock` holds the migration

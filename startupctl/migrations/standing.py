@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.check import Unhealthy
 from startupctl.diagnosis import Diagnosis
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 OTHER_WAY = "apply it with its own tool; what that tool records is taken over by the next run"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where a database stands towards a directory; files in the order they are applied."""
 
     directory: Directory

@@ -1,7 +1,6 @@
 import asyncio
 import itertools
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -65,8 +64,8 @@ class Place:
         entry = next((one for one in await self.entries() if one.version == migration.version), None)
         course = Course(ledger.steps(migration.up), CLICKHOUSE)
         async with self.site.session() as session:
-            begun = replace(
-                entry, state=State.RUNNING, statement_no=done, statements_hash=course.begun(done + 1), error=""
+            begun = entry._replace(
+                state=State.RUNNING, statement_no=done, statements_hash=course.begun(done + 1), error=""
             )
             await ledger.record(session, [begun])
 
@@ -162,7 +161,7 @@ async def test_accepting_the_last_statement_is_accepting_the_file(place):
     await place.record(place.site.ledger.accepted(entry, migration))
     assert await place.prepare() == []
     assert place.row() == ["done", "2"]
-    assert place.site.ledger.pending_again(replace(entry, statement_no=0), migration) is None
+    assert place.site.ledger.pending_again(entry._replace(statement_no=0), migration) is None
 
 
 @pytest.mark.anyio

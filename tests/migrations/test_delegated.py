@@ -11,7 +11,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -362,7 +361,7 @@ async def test_a_tool_is_killed_when_the_connection_with_the_lock_breaks(
 ):
     monkeypatch.setattr(delegated, "BEAT", 0.1)
     keys = wanted("echo $$ > pid; touch begun; exec sleep 600").keys
-    database = replace(on_postgres(fresh_database), migrations=keys)
+    database = on_postgres(fresh_database)._replace(migrations=keys)
     work = asyncio.create_task(database.carry_out(preparing))
     await begun(tmp_path)
     holder = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{fresh_database}'"

@@ -7,7 +7,6 @@ import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from startupctl.kinds.clickhouse import ClickHouse
 from startupctl.migrations import lease as leases
 from startupctl.migrations import lock as locks
 from startupctl.migrations.keys import MigrationKeys
-from startupctl.migrations.lock_clickhouse import clickhouse_lock, latch_of
+from startupctl.migrations.lock_clickhouse import clickhouse_lock, holder_on, unlock
 from startupctl.wire.clickhouse import ClickHouseServer
 
 NUMBERS = itertools.count(1)
@@ -51,12 +50,6 @@ def locked(clickhouse, database, run):
             yield held
 
     return hold
-
-
-@pytest.fixture
-def latch(clickhouse, database):
-    opening = partial(session_on, clickhouse, database)
-    return latch_of(opening, opening, TABLE)
 
 
 def columns(server, database):
@@ -164,17 +157,18 @@ async def test_a_lock_survives_the_server(clickhouse_server, tmp_path, run, monk
 
 
 @pytest.mark.anyio
-async def test_from_outside_it_is_seen_and_what_was_left_behind_is_removed(locked, latch, clickhouse, database):
-    assert await latch.holder() is None
-    assert columns(clickhouse, database) == []
-    async with locked() as held:
-        holder = await latch.holder()
-        assert holder.name.endswith(f":{os.getpid()}")
-        assert await latch.unlock(holder)
-        assert not await latch.unlock(holder)
-        assert await latch.holder() is None
-        with pytest.raises(Unhealthy):
-            await held.ensure()
+async def test_from_outside_it_is_seen_and_what_was_left_behind_is_removed(locked, clickhouse, database):
+    async with session_on(clickhouse, database) as other:
+        assert await holder_on(other, TABLE) is None
+        assert columns(clickhouse, database) == []
+        async with locked() as held:
+            holder = await holder_on(other, TABLE)
+            assert holder.name.endswith(f":{os.getpid()}")
+            assert await unlock(other, TABLE, holder)
+            assert not await unlock(other, TABLE, holder)
+            assert await holder_on(other, TABLE) is None
+            with pytest.raises(Unhealthy):
+                await held.ensure()
 
 
 @pytest.mark.anyio

@@ -1,7 +1,5 @@
 """Migrations through a PgBouncer, and what is told where they cannot go through one."""
 
-from dataclasses import replace
-
 import psycopg
 import pytest
 
@@ -67,7 +65,7 @@ async def test_what_needs_a_session_for_itself_is_told_before_it_begins(
     assert (found.code.code, "`migrations.url`" in found.hint, "2_own.sql" in found.summary) == ("LCK003", True, True)
     assert postgres.sql("SELECT count(*) FROM plans", fresh_database) == [(0,)]
     assert postgres.sql("SELECT version, state FROM startupctl_migrations", fresh_database) == [("1", "done")]
-    facts = await replace(pooled, direct=on_postgres(fresh_database).place).carry_out(preparing)
+    facts = await pooled._replace(direct=on_postgres(fresh_database).place).carry_out(preparing)
     assert facts["migrations"]["applied"] == ["2_own.sql"]
 
 

@@ -131,8 +131,8 @@ async def test_a_role_without_createdb_is_fine_when_the_database_exists(
 async def test_owner_and_encoding_are_as_asked(postgres, on_postgres, preparing, drop):
     drop("owned")
     postgres.sql('CREATE ROLE "the owner"')
-    wanted = replace(
-        on_postgres("owned"), create=CreateKeys(owner="the owner", encoding="LATIN1", locale="C"), migrations=None
+    wanted = on_postgres("owned")._replace(
+        create=CreateKeys(owner="the owner", encoding="LATIN1", locale="C"), migrations=None
     )
     assert await wanted.carry_out(preparing) == {"created": True}
     found = postgres.sql(
@@ -145,7 +145,7 @@ async def test_owner_and_encoding_are_as_asked(postgres, on_postgres, preparing,
 async def test_template1_serves_where_the_database_postgres_is_closed(postgres_server, on_postgres, preparing):
     server = postgres_server()
     server.sql("ALTER DATABASE postgres WITH ALLOW_CONNECTIONS false", database="template1")
-    wanted = replace(on_postgres("from_template1", server=server, create=True), migrations=None)
+    wanted = on_postgres("from_template1", server=server, create=True)._replace(migrations=None)
     assert (await wanted.carry_out(preparing))["created"] is True
 
 
@@ -218,7 +218,7 @@ async def test_a_database_that_cannot_be_made_as_wanted_is_no_missing_database(
     keys, mode, on_postgres, preparing, write
 ):
     write(FILES)
-    wanted = replace(on_postgres("never_made", create=True), create=CreateKeys(**keys))
+    wanted = on_postgres("never_made", create=True)._replace(create=CreateKeys(**keys))
     with pytest.raises(StatementFailed, match=r"no_such_template|KLINGON") as caught:
         await wanted.carry_out(replace(preparing, mode=mode))
     assert caught.value.code == "42704"
@@ -229,7 +229,7 @@ async def test_a_database_that_cannot_be_made_as_wanted_is_no_missing_database(
 async def test_a_missing_place_to_create_from_is_told_apart_from_the_database(mode, on_postgres, preparing, write):
     write(FILES)
     elsewhere = on_postgres("no_such_maintenance").place
-    wanted = replace(on_postgres("never_made", create=True), admin=(elsewhere,))
+    wanted = on_postgres("never_made", create=True)._replace(admin=(elsewhere,))
     with pytest.raises(StatementFailed, match=r"`no_such_maintenance`.*`admin_url`") as caught:
         await wanted.carry_out(replace(preparing, mode=mode))
     assert caught.value.code == "42704"
@@ -239,11 +239,11 @@ async def test_a_missing_place_to_create_from_is_told_apart_from_the_database(mo
 async def test_a_dry_run_logs_in_where_migrations_go(on_postgres, preparing, write, fresh_database):
     write(FILES)
     wanted = on_postgres(fresh_database)
-    wrong = replace(wanted, direct=on_postgres(fresh_database, password="wrong").place)
+    wrong = wanted._replace(direct=on_postgres(fresh_database, password="wrong").place)
     with pytest.raises(PgError) as caught:
         await wrong.carry_out(replace(preparing, mode=Mode.DRY_RUN))
     assert caught.value.sqlstate == "28P01"
-    absent = replace(on_postgres("only_thought_of", create=True), direct=on_postgres("not_there_either").place)
+    absent = on_postgres("only_thought_of", create=True)._replace(direct=on_postgres("not_there_either").place)
     facts = await absent.carry_out(replace(preparing, mode=Mode.DRY_RUN))
     assert facts["would_create"] is True
 
@@ -457,7 +457,7 @@ async def test_a_pooler_with_room_for_one_is_told(
     found = (await refusal(pooled.carry_out(preparing))).diagnosis
     assert (found.code.code, found.failure) == ("LCK003", FailureClass.PERMANENT)
     assert "`migrations.url`" in found.hint
-    facts = await replace(pooled, direct=on_postgres(fresh_database).place).carry_out(preparing)
+    facts = await pooled._replace(direct=on_postgres(fresh_database).place).carry_out(preparing)
     assert facts["migrations"]["applied"] == list(FILES)
 
 
@@ -466,7 +466,7 @@ async def test_the_reason_of_a_refused_driver_is_the_servers(on_postgres, prepar
     write(FILES)
     wrong = on_postgres(fresh_database, password="not-the-s3cret").place
     with pytest.raises(PgError) as caught:
-        await replace(on_postgres(fresh_database), direct=wrong).carry_out(preparing)
+        await on_postgres(fresh_database)._replace(direct=wrong).carry_out(preparing)
     assert caught.value.sqlstate == "28P01"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.migrations.folder import is_sql
@@ -69,7 +68,7 @@ def read(folder: Folder) -> Iterator[Migration]:
     for one in known:
         migration = _read(folder, one) if one.prefix in "VR" else None
         if migration:
-            yield replace(migration, down=_down(folder, undone.get(one.version)))
+            yield migration._replace(down=_down(folder, undone.get(one.version)))
         elif one.prefix == "U" and one.version not in versions:
             folder.refuse(one.name, f"undoes version {one.version}, which no file has", "remove it")
     yield from _programs(folder)
