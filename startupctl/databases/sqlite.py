@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from startupctl.databases.session import Row
 
 BUSY_TIMEOUT = 5.0  # seconds a statement waits for another process's transaction
+# a process was killed in its transaction: who may not write cannot roll it back, and may not read before
+UNFINISHED = frozenset({"SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY"})
 PATIENCE = 10.0  # seconds an interrupted statement may take to end
 
 
@@ -79,6 +81,18 @@ async def opened(path: Path, *, mode: str) -> AsyncIterator[SqliteSession]:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    import sqlite3
+
+    try:
+        return _open(path, mode)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname not in UNFINISHED:
+            raise
+    _open(path, "rw").close()
+    return _open(path, mode)
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
     import sqlite3
 
     connection = sqlite3.connect(

@@ -6,23 +6,35 @@ from pathlib import Path
 
 from startupctl.migrations.lexer import words
 from startupctl.migrations.lexer_sqlite import SQLITE
+from startupctl.threads import in_thread
 
 SEEN = 6  # tokens: VACUUM main INTO 'file'
 
 
 def can_be_settled(sql: str) -> bool:
-    """Whether a statement that was begun may be sent again.
+    """Whether it can be seen what became of a statement, or it does the same when it is run a second time.
 
-    VACUUM, pragmas, ATTACH and DETACH do the same a second time. VACUUM INTO writes a file that must not be there:
-    it is sent again when there is none, and a file that is there may be half of one.
+    VACUUM, pragmas, ATTACH and DETACH do. VACUUM INTO writes a file, whose name may be an expression.
     """
+    target = _target(sql)
+    return not target or bool(_file_of(target))
+
+
+async def runs_again(sql: str) -> bool:
+    """Whether a statement that was begun may be run again; a copy that is there may be half of one."""
+    target = _target(sql)
+    return not target or not await in_thread(Path(_file_of(target)).exists)
+
+
+def _target(sql: str) -> tuple[str, ...]:
+    """Return what stands behind VACUUM INTO."""
     head = words(sql, SQLITE, SEEN)
-    return "INTO" not in head or head[0] != "VACUUM" or _is_free(head[head.index("INTO") + 1 :])
+    return head[head.index("INTO") + 1 :] if head[:1] == ("VACUUM",) and "INTO" in head else ()
 
 
-def _is_free(target: tuple[str, ...]) -> bool:
-    """Whether a name of a file is plain, and nothing is there."""
+def _file_of(target: tuple[str, ...]) -> str:
+    """Return the name of a file where it is written as one, neither as a URI nor as an expression."""
     if len(target) != 1 or target[0][:1] != "'":
-        return False
+        return ""
     name = target[0][1:-1].replace("''", "'")
-    return not name.startswith("file:") and not Path(name).exists()
+    return "" if name.startswith("file:") else name

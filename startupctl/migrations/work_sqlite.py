@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.doubt_sqlite import can_be_settled
+from startupctl.migrations.doubt_sqlite import can_be_settled, runs_again
 from startupctl.migrations.failed import NOTHING_KEPT, half_applied, masked
 from startupctl.migrations.ledger import State
 from startupctl.migrations.lexer_sqlite import SQLITE
@@ -95,26 +95,31 @@ class Work:
         elif entry.state.is_applied:
             begin = self._row.take_over(statement_no="0", statements_sha256="")
         else:
-            first, begin = self._pick_up(entry, course), self._row.take_over()
+            first, begin = await self._pick_up(entry, course), self._row.take_over()
         if not await patiently(lambda: self._session.rows(begin)):
             return False
         await Walk(self._session, self._row, course).go_on(first, self._row.finish())
         return True
 
-    def _pick_up(self, entry: Entry, course: Course) -> int:
+    async def _pick_up(self, entry: Entry, course: Course) -> int:
         """Return the step to go on with; raises Unhealthy (MIG003)."""
         progress = course.progress(entry)
         if progress is None or not goes_on(entry, course, ends_with_session, can_be_settled):
-            total, ways_out = course.ends[-1], self._ledger.ways_out(entry)
-            raise Unhealthy(half_applied(self._migration, entry, ways_out, total, what_is_in_doubt(entry, course)))
+            raise self._half_applied(entry, course)
+        if progress.doubt and not await runs_again(course.steps[progress.step].statements[0].text):
+            raise self._half_applied(entry, course)
         return progress.step
+
+    def _half_applied(self, entry: Entry, course: Course) -> Unhealthy:
+        total, ways_out = course.ends[-1], self._ledger.ways_out(entry)
+        return Unhealthy(half_applied(self._migration, entry, ways_out, total, what_is_in_doubt(entry, course)))
 
     async def _walk_back(self, steps: Sequence[Step]) -> None:
         course = Course(steps, SQLITE, DOWN)
         entries = await self._ledger.read(self._session)
         left = next((entry for entry in entries if entry.version == self._migration.version), None)
         progress = course.progress(left) if left else None
-        first = self._pick_up(left, course) if left and progress else 0
+        first = await self._pick_up(left, course) if left and progress else 0
         begin = self._row.take_over() if progress else self._row.turn_back(course.begun(0))
         if await patiently(lambda: self._session.rows(begin)):
             await Walk(self._session, self._row, course).go_on(first, self._row.remove())

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 import sqlite3
 
 import pytest
@@ -36,3 +37,19 @@ async def test_sqlite_keeps_the_names_of_its_results(tmp_path):
             await session.execute("BEGIN IMMEDIATE")
         other.close()
     assert (caught.value.code, caught.value.failure) == ("SQLITE_BUSY", FailureClass.CONTENTION)
+
+
+@pytest.mark.anyio
+async def test_what_a_killed_process_has_not_committed_is_rolled_back_for_readers(tmp_path):
+    writer = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    writer.execute("CREATE TABLE a (text)")
+    writer.execute("PRAGMA cache_size = 1")
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("INSERT INTO a VALUES (zeroblob(1000000))")
+    for name in ("a.db", "a.db-journal"):  # what a kill leaves, seen by another path
+        shutil.copy(tmp_path / name, tmp_path / name.replace("a", "b", 1))
+    writer.close()
+    async with opened(tmp_path / "b.db", mode="ro") as session:
+        assert await session.rows("SELECT count(*) FROM a") == [("0",)]
+        with pytest.raises(StatementFailed, match="readonly"):
+            await session.execute("DELETE FROM a")
