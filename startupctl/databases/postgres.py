@@ -46,6 +46,8 @@ class PostgresSession:
         self._connection = connection
         self.shared = False
         """Whether a pooler gives the server's session to others between our transactions."""
+        self.more_follows = False
+        """Whether another commit of this run will wait for the disk, so that the next one need not."""
 
     @property
     def in_transaction(self) -> bool:

@@ -182,6 +182,10 @@ class Ledger(ABC, Generic[S]):
         del entry, migration
         return False
 
+    def expect_more(self, session: S, *, more: bool) -> None:
+        """Say before a file whether others follow in this run: then its commit need not be on disk before the next begins."""
+        del session, more
+
     def turns_back(self, entry: Entry, migration: Migration) -> bool:
         """Whether the way down of a file was begun, and goes on when it is reverted again."""
         del entry, migration

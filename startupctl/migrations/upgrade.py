@@ -51,7 +51,9 @@ class Upgrade(Generic[S]):
             await take_over(self._ledger, self._session, directory, past.adoption.entries)
         self._require_whole(standing)
         left = {migration.version: entry for migration, entry in (*standing.begun, *standing.outdated)}
-        for migration in takewhile(lambda one: not one.obstacle, standing.pending):
+        applicable = list(takewhile(lambda one: not one.obstacle, standing.pending))
+        for migration in applicable:
+            self._ledger.expect_more(self._session, more=migration is not applicable[-1])
             await self._proceed(standing, migration, left.get(migration.version))
         require_way(standing, self._facts(standing))
         return self._facts(standing)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 from startupctl.databases.postgres import LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.failed import NOTHING_KEPT, masked
+from startupctl.migrations.failed import NOTHING_KEPT
 from startupctl.migrations.lexer import Statement
 from startupctl.migrations.message_postgres import Message
 from startupctl.migrations.natures_postgres import begins
 from startupctl.migrations.rows_postgres import OURSELVES
 from startupctl.migrations.sendable_postgres import require_sendable
 from startupctl.migrations.steps_postgres import is_simple, steps_of
+from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -78,6 +79,8 @@ def _message(session: PostgresSession, script: Script, before: Sequence[str], la
     message = Message()
     message.ours(*begins(opening))
     message.opening(opening)
+    if session.more_follows:
+        message.ours("SET LOCAL synchronous_commit = off")
     # a row that somebody is about to write is waited for as long as it takes: it may be an orphan's whole file
     message.ours("SET LOCAL lock_timeout = 0", *unlimited(session), *before, SHORT_WAITS)
     message.main(pieces)
