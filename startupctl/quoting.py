@@ -23,5 +23,15 @@ def clickhouse_text(text: str) -> str:
     return "'" + _escape(text).replace("'", "\\'") + "'"
 
 
+def clickhouse_database(name: str) -> str:
+    """Return what a column with the name of a database is compared with; without a name that of the session."""
+    return clickhouse_text(name) if name else "currentDatabase()"
+
+
+def is_clickhouse_table(database: str, table: str, column: str = "table") -> str:
+    """Return the condition for the rows of a system table about one table; `column` is where its name stands."""
+    return f"database = {clickhouse_database(database)} AND {column} = {clickhouse_text(table)}"
+
+
 def _escape(text: str) -> str:
     return text.replace("\\", "\\\\")

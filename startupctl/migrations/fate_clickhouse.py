@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.databases.clickhouse import TRANSIENT
 from startupctl.databases.session import StatementFailed
-from startupctl.migrations.hosts_clickhouse import wait_for_hosts
+from startupctl.migrations.hosts_clickhouse import FIRST_LOOK, LAST_LOOK, wait_for_hosts
 from startupctl.migrations.idempotent_clickhouse import is_distributed, is_idempotent, is_insert
 from startupctl.quoting import clickhouse_text
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from startupctl.databases.session import Reader, Row
     from startupctl.migrations.watch import Watch
 
-FIRST_LOOK, LAST_LOOK = 0.1, 2.0  # seconds between two looks at what runs
 SAME_ID = 216
 # raised before anything of a statement is done: syntax, names, rights, limits on what runs
 BEFORE = frozenset({16, 44, 46, 47, 57, 60, 62, 81, 82, 115, 164, 202, 203, 215, 497})

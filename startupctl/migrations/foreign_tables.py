@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from startupctl.migrations.history import Table, is_true
-from startupctl.quoting import clickhouse_text, quote_text
+from startupctl.quoting import is_clickhouse_table, quote_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,10 +37,7 @@ async def tables_on_postgres(reader: Reader, names: Iterable[str]) -> list[Table
 
 async def tables_on_clickhouse(reader: Reader, names: Iterable[str]) -> list[Table]:
     """Return those of the tables that are there; one without a database is looked for in the current one."""
-    named = [
-        f"database = {clickhouse_text(schema) if schema else 'currentDatabase()'} AND table = {clickhouse_text(name)}"
-        for schema, name in map(_parts, names)
-    ]
+    named = [is_clickhouse_table(schema, name) for schema, name in map(_parts, names)]
     return _gathered(await reader.rows(_ON_CLICKHOUSE.format(named=" OR ".join(named))))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TIMED_OUT = "159"  # the statement goes on without its client
 MARK = "log_comment"  # a setting, which goes with the statement into the queue
-FIRST_LOOK, LAST_LOOK = 0.1, 2.0  # seconds between two looks at the queue
+FIRST_LOOK, LAST_LOOK = 0.1, 2.0  # seconds between two looks at what goes on without its client
 PATIENCE = 600.0  # seconds in which the hosts do nothing
 _UNFINISHED = frozenset({"Inactive", "Active"})
 

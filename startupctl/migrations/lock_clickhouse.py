@@ -16,9 +16,9 @@ from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.lease import Claim, break_lease, holder_of, leased
-from startupctl.migrations.lock_keeper import find_leases, open_leases
+from startupctl.migrations.lock_keeper import NOW, find_leases, open_leases
 from startupctl.migrations.rows_clickhouse import quoted_table
-from startupctl.quoting import clickhouse_name, clickhouse_text
+from startupctl.quoting import clickhouse_name, clickhouse_text, is_clickhouse_table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,7 +34,6 @@ LABEL = "best-effort"
 SUFFIX = "_lock"
 FREE, HELD = "free", "held_"
 TABLE_EXISTS, NO_SUCH_COLUMN, NO_SUCH_TABLE = "57", "10", "60"
-NOW = "toUnixTimestamp64Milli(now64(3))"
 
 
 @asynccontextmanager
@@ -76,8 +75,7 @@ class TableLook:
 
     async def look(self) -> tuple[Claim | None, int]:
         """Return who has it; raises Unhealthy (LCK003) for a table that is no lock."""
-        database = clickhouse_text(self._schema) if self._schema else "currentDatabase()"
-        where = f"database = {database} AND table = {clickhouse_text(self._name)}"
+        where = is_clickhouse_table(self._schema, self._name)
         sql = f"SELECT {NOW}, count(), any(name), any(comment) FROM system.columns WHERE {where}"  # noqa: S608  (quoted)
         [(now, count, column, comment)] = await self._reader.rows(sql)
         self._made = count != "0"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from startupctl.databases.session import StatementFailed
 from startupctl.migrations.lease import Claim
 from startupctl.migrations.rows_clickhouse import quoted_table
-from startupctl.quoting import clickhouse_text
+from startupctl.quoting import clickhouse_text, is_clickhouse_table
 
 if TYPE_CHECKING:
     from startupctl.databases.clickhouse import ClickHouseSession
@@ -85,8 +85,7 @@ class KeeperLeases(KeeperLook):
 
 async def find_leases(reader: Reader, schema: str, ledger: str) -> KeeperLook | None:
     """Return the lease of a ledger where its table is there."""
-    database = clickhouse_text(schema) if schema else "currentDatabase()"
-    where = f"database = {database} AND name = {clickhouse_text(ledger + SUFFIX)}"
+    where = is_clickhouse_table(schema, ledger + SUFFIX, "name")
     rows = await reader.rows(f"SELECT 1 FROM system.tables WHERE {where}")  # noqa: S608  (quoted)
     return KeeperLook(reader, quoted_table(schema, ledger + SUFFIX)) if rows else None
 

@@ -12,23 +12,23 @@ from startupctl.check import Unhealthy
 from startupctl.databases.clickhouse import ClickHouseSession
 from startupctl.databases.session import StatementFailed
 from startupctl.migrations.failed import first_line, half_applied
-from startupctl.migrations.ledger import Entry, Ledger, State
+from startupctl.migrations.ledger import Entry, State
 from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
-from startupctl.migrations.progress import Course, stopped
 from startupctl.migrations.rows_clickhouse import FORGOTTEN, Rows, Table, quoted_table
+from startupctl.migrations.stepped import SteppedLedger
 from startupctl.migrations.steps import How, Step
 from startupctl.migrations.watch import Watch
-from startupctl.quoting import clickhouse_name, clickhouse_text
+from startupctl.quoting import clickhouse_database, clickhouse_name, clickhouse_text, is_clickhouse_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from startupctl.databases.session import Reader
     from startupctl.migrations.history import Table as ForeignTable
+    from startupctl.migrations.progress import Course
     from startupctl.migrations.script import Migration, Script
 
 TABLE_EXISTS = "57"
-DOWN = "down"
 REPLICATED_DATABASE = "Replicated"  # what is made in it is made on all of its servers, at paths of its own
 _TABLE = """
 CREATE TABLE IF NOT EXISTS {table}{cluster} (
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS {table}{cluster} (
 ) ENGINE = {engine} ORDER BY version"""
 
 
-class ClickHouseLedger(Ledger[ClickHouseSession]):
+class ClickHouseLedger(SteppedLedger[ClickHouseSession]):
     """The ledger of one database."""
 
     database = "clickhouse"
@@ -62,7 +62,7 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     async def create(self, session: ClickHouseSession) -> None:
         """Create the table unless it is there; on all servers, where there are several."""
-        database = clickhouse_text(self.schema) if self.schema else "currentDatabase()"
+        database = clickhouse_database(self.schema)
         found = await session.rows(f"SELECT engine FROM system.databases WHERE name = {database}")  # noqa: S608  (quoted)
         by_database = found[:1] == [[REPLICATED_DATABASE]]
         sql = _TABLE.format(
@@ -80,7 +80,8 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
     async def columns(self, reader: Reader, table: str) -> list[str]:
         """Return the columns of a table."""
         schema, _, name = table.rpartition(".")
-        return [row[0] or "" for row in await reader.rows(f"SELECT name FROM system.columns WHERE {_of(schema, name)}")]  # noqa: S608  (quoted)
+        where = is_clickhouse_table(schema, name)
+        return [row[0] or "" for row in await reader.rows(f"SELECT name FROM system.columns WHERE {where}")]  # noqa: S608  (quoted)
 
     async def tables(self, reader: Reader, names: Sequence[str]) -> list[ForeignTable]:
         """Return those of the tables that are there."""
@@ -103,7 +104,7 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     async def apply(self, session: ClickHouseSession, migration: Migration, entry: Entry | None) -> bool:
         """Apply a file from where it stopped; raises StatementFailed and Unhealthy (MIG003, LCK002)."""
-        course = Course(self.steps(migration.up), CLICKHOUSE)
+        course = self._course(migration)
         edited = entry is not None and course.progress(entry) is None
         rows = await self._run(session, migration, course, None if migration.repeatable and edited else entry)
         await rows.write(State.DONE, len(course.steps), course.begun(len(course.steps)))
@@ -111,6 +112,8 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     async def revert(self, session: ClickHouseSession, migration: Migration) -> None:
         """Run the way down, from where it stopped, then remove the row; raises as `apply` does."""
+        from startupctl.migrations.progress import DOWN, Course
+
         assert migration.down is not None
         course = Course(self.steps(migration.down), CLICKHOUSE, DOWN)
         entry = next((entry for entry in await self.read(session) if entry.version == migration.version), None)
@@ -119,24 +122,20 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
 
     def resumes(self, entry: Entry, migration: Migration) -> bool:
         """Whether what was begun of a file is unchanged, and nothing of it ended with its session."""
-        course = Course(self.steps(migration.up), CLICKHOUSE)
+        course = self._course(migration)
         if course.progress(entry) is None:
             return migration.repeatable
         return not _left_in_session(entry, course)
 
-    def pending_again(self, entry: Entry, migration: Migration) -> Entry | None:
-        """Return the row with which a file goes on with the statement in doubt."""
-        return self._stopped(entry, migration, entry.statement_no)
-
-    def accepted(self, entry: Entry, migration: Migration) -> Entry:
-        """Return the row with which a file goes on behind the statement in doubt; applied, when that was the last one."""
-        behind = self._stopped(entry, migration, entry.statement_no + 1)
-        return behind or super().accepted(entry, migration)
+    def doubt(self, entry: Entry, migration: Migration) -> str:
+        """Return why a file does not go on by itself."""
+        return _what_is_in_doubt(entry, self._course(migration))
 
     async def _look(self, reader: Reader) -> tuple[str, list[str]]:
         """Return the engine of the table and its columns; no columns when it is not there."""
-        engine = f"(SELECT any(engine) FROM system.tables WHERE {_of(self.schema, self.name, 'name')})"  # noqa: S608  (quoted)
-        rows = await reader.rows(f"SELECT {engine}, name FROM system.columns WHERE {_of(self.schema, self.name)}")  # noqa: S608  (quoted)
+        where = is_clickhouse_table(self.schema, self.name)
+        engine = f"(SELECT any(engine) FROM system.tables WHERE {is_clickhouse_table(self.schema, self.name, 'name')})"  # noqa: S608  (quoted)
+        rows = await reader.rows(f"SELECT {engine}, name FROM system.columns WHERE {where}")  # noqa: S608  (quoted)
         return (rows[0][0] or "" if rows else ""), [row[1] or "" for row in rows]
 
     def _engine(self, *, by_database: bool) -> str:
@@ -158,9 +157,6 @@ class ClickHouseLedger(Ledger[ClickHouseSession]):
             ways, total = self.ways_out(entry), len(course.steps)
             raise Unhealthy(half_applied(migration, entry, ways, total, _what_is_in_doubt(entry, course)))
         return rows
-
-    def _stopped(self, entry: Entry, migration: Migration, done: int) -> Entry | None:
-        return stopped(entry, Course(self.steps(migration.up), CLICKHOUSE), done)
 
     async def _add(self, session: ClickHouseSession, entries: Sequence[Entry], state: str = "") -> None:
         newest = await self._table.newest(session, [entry.version for entry in entries]) if entries else {}
@@ -185,10 +181,6 @@ def _what_is_in_doubt(entry: Entry, course: Course) -> str:
     progress = course.progress(entry)
     if progress is None:
         return "what was begun of it is not what the file says now"
+    if not progress.doubt:
+        return "what it left in its session, as a temporary table, is gone with it"
     return f"what became of `{first_line(course.steps[progress.step].statements[0].text)}` is not known"
-
-
-def _of(schema: str, name: str, column: str = "table") -> str:
-    """Return the condition for a table; `column` is where its name stands."""
-    database = clickhouse_text(schema) if schema else "currentDatabase()"
-    return f"database = {database} AND {column} = {clickhouse_text(name)}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 DOWN = "down"
+INTERRUPTED = "interrupted between two statements"
 
 
 class Progress(NamedTuple):
@@ -67,7 +68,7 @@ def stopped(entry: Entry, course: Course, done: int) -> Entry | None:
     progress = course.progress(entry)
     if progress is None or not progress.doubt or not 0 < done < course.ends[-1]:
         return None
-    error = entry.error or "interrupted between two statements"
+    error = entry.error or INTERRUPTED
     return entry._replace(state=State.FAILED, statement_no=done, statements_hash=course.begun(done), error=error)
 
 
