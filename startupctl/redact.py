@@ -23,9 +23,7 @@ MASK = "***"
 BY_VALUE, AS_WORD = 8, 4  # characters
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
-_LITERAL = (
-    r"(?:e?'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|'.*|\$(\w*)\$.*?\$\2\$)"  # with escapes, without, cut off, in dollars
-)
+_LITERAL = r"(?:e?'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|'.*|\$(\w*)\$.*?(?:\$\2\$|\Z))"  # with escapes, without, cut off, in dollars
 _STRUCTURES = (
     # a scheme begins where its run of letters does: looking from each letter would take the square of a long word's time
     (re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]+://[^\s/:@]*):[^\s/]*@"), rf"\1:{MASK}@"),
@@ -46,9 +44,7 @@ class Redactor:
         """Return the text with every secret in it replaced by stars."""
         if self._pattern:
             text = self._pattern.sub(MASK, text)
-        for pattern, replacement in _STRUCTURES:
-            text = pattern.sub(replacement, text)
-        return text
+        return masked(text)
 
     def clean_all(self, value: Any) -> Any:
         """Return a JSON value with every string in it cleaned; keys stay as they are."""
@@ -65,6 +61,13 @@ class Redactor:
         spellings = {spelling: secret for secret in self._secrets for spelling in _spellings(secret)}
         parts = [_as_pattern(spelling, spellings[spelling]) for spelling in sorted(spellings, key=len, reverse=True)]
         return re.compile("|".join(parts)) if parts else None
+
+
+def masked(text: str) -> str:
+    """Return the text with stars where a secret stands by its structure, whoever knows it: in a URL, behind PASSWORD in SQL."""
+    for pattern, replacement in _STRUCTURES:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:

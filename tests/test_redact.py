@@ -104,7 +104,10 @@ def test_a_value_with_white_space_around_it_is_found_without():
             "ALTER ROLE app\nENCRYPTED PASSWORD\n  $x$pw\n$x$ VALID",
             f"ALTER ROLE app\nENCRYPTED PASSWORD\n  {MASK} VALID",
         ),
+        ("ALTER ROLE app PASSWORD $$pw$$, 'y'", f"ALTER ROLE app PASSWORD {MASK}, 'y'"),
+        ("ALTER ROLE app PASSWORD $x$cut off $", f"ALTER ROLE app PASSWORD {MASK}"),
         ("CREATE USER u IDENTIFIED BY 'pw' HOST ANY", f"CREATE USER u IDENTIFIED BY {MASK} HOST ANY"),
+        (r"CREATE USER u IDENTIFIED BY 'p\'w' HOST ANY", f"CREATE USER u IDENTIFIED BY {MASK} HOST ANY"),
         (
             "create user u identified with sha256_password by 'pw'",
             f"create user u identified with sha256_password by {MASK}",

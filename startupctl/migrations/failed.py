@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import FAILED, HALF_APPLIED
 from startupctl.migrations.formats import find_format
+from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +22,6 @@ NOTHING_KEPT = "Nothing of this file was kept."
 GOES_ON = "The {done} statements before this step are kept, and recorded; the next run goes on behind them."
 SHOWN = 120  # characters of a statement
 NOT_IN_TRANSACTION = "25001"
-MASK = "'***'"
-_SECRET_LITERAL = re.compile(
-    r"\b(PASSWORD|IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY)(\s+(?:=\s*)?)(?:'(?:[^'\\]|\\.|'')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\3\$|\Z))",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def masked(sql: str) -> str:
-    """Return SQL with the literals after PASSWORD and IDENTIFIED BY replaced by stars."""
-    return _SECRET_LITERAL.sub(rf"\1\2{MASK}", sql)
 
 
 def failure_diagnosis(

@@ -10,10 +10,10 @@ from startupctl.check import Unhealthy
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.chosen import find_migration, names
 from startupctl.migrations.codes import CANNOT_REPAIR
-from startupctl.migrations.failed import masked
 from startupctl.migrations.runner import read_files
 from startupctl.migrations.standing import compare
 from startupctl.migrations.status import Stand, stand_of
+from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.doubt_postgres import Became, settle
-from startupctl.migrations.failed import GOES_ON, masked
+from startupctl.migrations.failed import GOES_ON
 from startupctl.migrations.index_postgres import invalid_indexes, left_behind, read_build, require_free
 from startupctl.migrations.lexer import words
 from startupctl.migrations.lexer_postgres import POSTGRES
@@ -21,6 +21,7 @@ from startupctl.migrations.natures_postgres import Nature, begins, nature_of
 from startupctl.migrations.rows_postgres import OURSELVES
 from startupctl.migrations.steps import How
 from startupctl.migrations.whole_postgres import SHORT_WAITS, patiently, reset, unlimited
+from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from startupctl.databases.postgres import PostgresSession

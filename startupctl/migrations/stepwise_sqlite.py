@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.failed import GOES_ON, masked
+from startupctl.migrations.failed import GOES_ON
 from startupctl.migrations.steps import How
 from startupctl.migrations.steps_sqlite import Nature, keeps_state, nature_of
+from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

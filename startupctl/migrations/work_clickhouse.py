@@ -13,11 +13,12 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from startupctl.databases.session import StatementFailed
-from startupctl.migrations.failed import masked
 from startupctl.migrations.fate_clickhouse import Fate, Sent, fate_of, may_run_again
 from startupctl.migrations.hosts_clickhouse import MARK, TIMED_OUT, failure_of_hosts, wait_for_hosts
 from startupctl.migrations.idempotent_clickhouse import is_distributed, is_idempotent, keeps_session
 from startupctl.migrations.ledger import State
+from startupctl.migrations.progress import INTERRUPTED
+from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from startupctl.databases.clickhouse import ClickHouseSession
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from startupctl.migrations.rows_clickhouse import Rows
     from startupctl.migrations.watch import Watch
 
-INTERRUPTED = "interrupted between two statements"
 GOES_ON = "What the file did before is kept, and the next run goes on with this statement."
 MAY_BE_HALF = (
     "What the file did before is kept, and a part of what this statement does may be; the next run asks the server."

@@ -10,7 +10,7 @@ from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.doubt_sqlite import can_be_settled, runs_again
-from startupctl.migrations.failed import NOTHING_KEPT, half_applied, masked
+from startupctl.migrations.failed import NOTHING_KEPT, half_applied
 from startupctl.migrations.ledger import State
 from startupctl.migrations.lexer_sqlite import SQLITE
 from startupctl.migrations.progress import DOWN, Course, goes_on, what_is_in_doubt
@@ -18,6 +18,7 @@ from startupctl.migrations.rows import LedgerRow
 from startupctl.migrations.steps import How
 from startupctl.migrations.steps_sqlite import ends_with_session, first_boundary, steps_of
 from startupctl.migrations.stepwise_sqlite import Walk, patiently, send, transaction
+from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
