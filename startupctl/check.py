@@ -71,6 +71,11 @@ class Held(Protocol):
         """Return while it is still held; raises Unhealthy (LCK002) when it was lost."""
 
 
+def lock_facts(held: Held) -> Facts:
+    """Return what a report says of a lock that was taken; the time waited for it is in seconds."""
+    return {"lock": held.label, "lock_wait": round(held.waited, 3)}
+
+
 class RunServices(Protocol):
     """What the engine does for a kind; reached through `Run` only."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from startupctl import __version__
-from startupctl.check import Mode, Unhealthy
+from startupctl.check import Mode, Unhealthy, lock_facts
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.chosen import up_to
 from startupctl.migrations.codes import CANNOT_ADOPT
@@ -100,8 +100,7 @@ async def _recorded(standing: Standing, ledger: Ledger[Any], session: Session, h
     assert standing.adoption
     await held.ensure()
     await take_over(ledger, session, standing.directory, standing.adoption.entries)
-    lock = {"lock": held.label, "lock_wait": round(held.waited, 3)}
-    return {**standing.facts(), "adopted": standing.adoption.names, **lock}
+    return {**standing.facts(), "adopted": standing.adoption.names, **lock_facts(held)}
 
 
 async def _chosen(

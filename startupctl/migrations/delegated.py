@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from startupctl.check import Unhealthy
+from startupctl.check import Unhealthy, lock_facts
 from startupctl.diagnoses import COMPONENT_TIMEOUT
 from startupctl.diagnosis import Diagnosis, FailureClass
 from startupctl.errors import PlanError, Problem
@@ -64,11 +64,10 @@ async def migrate_by_tool(run: Run, site: Site[Any]) -> Facts:
         return {**migrator.facts(), "lock": "not needed", "lock_wait": 0.0}
     with run.unhurried():
         async with site.lock(()) as held:
-            lock_facts = {"lock": held.label, "lock_wait": round(held.waited, 3)}
             try:
-                return {**await migrator.upgrade(held), **lock_facts}
+                return {**await migrator.upgrade(held), **lock_facts(held)}
             except Unhealthy as error:
-                raise Unhealthy(error.diagnosis, {**migrator.facts(pending=True), **lock_facts}) from error
+                raise Unhealthy(error.diagnosis, {**migrator.facts(pending=True), **lock_facts(held)}) from error
 
 
 def refuse_tool(name: str, keys: MigrationKeys, command: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from startupctl.check import Mode, Unhealthy
+from startupctl.check import Mode, Unhealthy, lock_facts
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import Diagnosis, FailureClass
 from startupctl.migrations import codes
@@ -17,6 +16,7 @@ from startupctl.migrations.lexer import normalised
 from startupctl.migrations.past import read_past
 from startupctl.migrations.runner import NO_LOCK, read_files
 from startupctl.migrations.standing import compare, warn_of_others
+from startupctl.migrations.time_limit import within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,36 +106,25 @@ class _Work:
             await self._revert(standing, migration)
             self._reverted.append(migration.name)
         left = await _look(self._run, self._site, self._session)
-        return {**_facts(left.standing, self._reverted), **self._lock_facts}
+        return {**_facts(left.standing, self._reverted), **lock_facts(self._held)}
 
     async def _revert(self, standing: Standing, migration: Migration) -> None:
-        limit = self._site.keys.timeout or None
+        reverting = self._site.ledger.revert(self._session, migration)
         try:
-            async with asyncio.timeout(limit) as scope:
-                await self._site.ledger.revert(self._session, migration)
+            await within(self._site.keys.timeout, reverting)
         except StatementFailed as error:
             raise self._unhealthy(standing, migration, error) from error
-        except TimeoutError as error:
-            if not scope.expired():
-                raise
-            said = f"not finished within migrations.timeout ({limit:g} s)"
-            late = StatementFailed("", said, FailureClass.PERMANENT)
-            raise self._unhealthy(standing, migration, late) from error
 
     def _unhealthy(self, standing: Standing, migration: Migration, error: StatementFailed) -> Unhealthy:
         assert migration.down
         parts = self._site.ledger.statements(migration.down)
         diagnosis = failure_diagnosis(migration.down, error, parts, self._reverted, migration.format)
-        facts = {**_facts(standing, self._reverted), **self._lock_facts}
+        facts = {**_facts(standing, self._reverted), **lock_facts(self._held)}
         code = codes.FAILED._replace(
             cause="A statement of a way down failed ({number} of {statements}). Taken back before it in this run: {before}. {state}",
             hint="correct `{file}` and run `startupctl migrate down` again",
         )
         return Unhealthy(replace(diagnosis, code=code), facts)
-
-    @property
-    def _lock_facts(self) -> Facts:
-        return {"lock": self._held.label, "lock_wait": round(self._held.waited, 3)}
 
 
 async def _look(run: Run, site: Site[Any], reader: Reader) -> Looked:

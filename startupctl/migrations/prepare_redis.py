@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from startupctl.check import Mode, Unhealthy
+from startupctl.check import Mode, Unhealthy, lock_facts
 from startupctl.databases.redis_bootstrap import made_at, read_wanted, refusal, survey
 from startupctl.databases.redis_bootstrap_codes import PENDING
 from startupctl.databases.redis_diagnosis import seen
@@ -171,8 +171,7 @@ class _Making:
             raise Unhealthy(refusal(error, one, self._session.place)) from error
 
     def _facts(self, found: Survey) -> Facts:
-        lock = {"lock": self._held.label, "lock_wait": round(self._held.waited, 3)}
-        return {"created": bool(self._made), **found.facts(self._made, self._left), **lock}
+        return {"created": bool(self._made), **found.facts(self._made, self._left), **lock_facts(self._held)}
 
 
 def _require_writable(reader: RedisReader) -> None:

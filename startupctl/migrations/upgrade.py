@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import takewhile
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from startupctl.check import Unhealthy
+from startupctl.check import Unhealthy, lock_facts
 from startupctl.databases.session import StatementFailed
-from startupctl.diagnosis import FailureClass
 from startupctl.migrations.adopt import take_over
 from startupctl.migrations.chosen import limited
 from startupctl.migrations.failed import failure_diagnosis, half_applied
 from startupctl.migrations.past import read_past
 from startupctl.migrations.standing import compare, require_fit, require_way
+from startupctl.migrations.time_limit import within
 
 if TYPE_CHECKING:
     from startupctl.check import Facts, Held, Run
@@ -36,6 +35,7 @@ class Upgrade(Generic[S]):
         self._session, self._held = session, held
         self._applied: list[str] = []
         self._resumed: list[str] = []
+        self._unsafe: list[str] = []
         self._settled = self._behind = 0
 
     async def conduct(self, directory: Directory, to: str | None = None) -> Facts:
@@ -53,8 +53,9 @@ class Upgrade(Generic[S]):
         left = {migration.version: entry for migration, entry in (*standing.begun, *standing.outdated)}
         applicable = list(takewhile(lambda one: not one.obstacle, standing.pending))
         for migration in applicable:
-            self._ledger.expect_more(self._session, more=migration is not applicable[-1])
+            waits = self._ledger.expect_more(self._session, more=migration is not applicable[-1])
             await self._proceed(standing, migration, left.get(migration.version))
+            self._unsafe = [*self._unsafe, migration.name] if waits else []
         require_way(standing, self._facts(standing))
         return self._facts(standing)
 
@@ -77,29 +78,28 @@ class Upgrade(Generic[S]):
                 raise Unhealthy(diagnosis, self._facts(standing))
 
     async def _apply(self, standing: Standing, migration: Migration, entry: Entry | None) -> bool:
-        limit = self._keys.timeout or None
+        applying = self._ledger.apply(self._session, migration, entry)
         try:
-            async with asyncio.timeout(limit) as scope:
-                return await self._ledger.apply(self._session, migration, entry)
+            return await within(self._keys.timeout, applying)
         except StatementFailed as error:
             raise self._unhealthy(standing, migration, error) from error
         except Unhealthy as error:
             raise Unhealthy(error.diagnosis, self._facts(standing)) from error
-        except TimeoutError as error:
-            if not scope.expired():
-                raise
-            said = f"not finished within migrations.timeout ({limit:g} s)"
-            late = StatementFailed("", said, FailureClass.PERMANENT)
-            raise self._unhealthy(standing, migration, late) from error
 
     def _unhealthy(self, standing: Standing, migration: Migration, error: StatementFailed) -> Unhealthy:
         parts = self._ledger.statements(migration.up)
         diagnosis = failure_diagnosis(migration.up, error, parts, self._applied, migration.format)
+        if error.lost:
+            self._doubt_unsafe()
         return Unhealthy(diagnosis, self._facts(standing))
+
+    def _doubt_unsafe(self) -> None:
+        """Claim no more what a server that crashed may have lost: it is applied, or it is pending as if never begun."""
+        self._applied = [name for name in self._applied if name not in self._unsafe]
+        self._settled -= len(self._unsafe)
 
     def _facts(self, standing: Standing) -> Facts:
         """Return where it stands now; what somebody else applied meanwhile is not pending either."""
         left = len(standing.pending) - self._settled + self._behind
         gone_on = {"resumed": self._resumed} if self._resumed else {}
-        lock = {"lock": self._held.label, "lock_wait": round(self._held.waited, 3)}
-        return {**standing.facts(self._applied, pending=left), **gone_on, **lock}
+        return {**standing.facts(self._applied, pending=left), **gone_on, **lock_facts(self._held)}
