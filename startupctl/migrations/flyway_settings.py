@@ -80,8 +80,7 @@ def _codec(name: str) -> str:
 
 
 def _refuse_placeholder(folder: Folder, source: Source, found: re.Match[str]) -> None:
-    name, start = found[1], found.start()
-    line, column = source.text.count("\n", 0, start) + 1, start - source.text.rfind("\n", 0, start)
+    name, (line, column) = found[1], source.place(found.start())
     if not found[0].endswith("}"):
         folder.refuse(source.name, "holds a `${` that no `}` closes", "close it", line, column)
         return

@@ -35,7 +35,11 @@ class Source(NamedTuple):
     @property
     def base(self) -> str:
         """Its name without folders."""
-        return self.name.rpartition("/")[2]
+        return base_of(self.name)
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return the line and the column of a character, both from 1."""
+        return self.text.count("\n", 0, offset) + 1, offset - self.text.rfind("\n", 0, offset)
 
 
 class Folder:
@@ -136,6 +140,11 @@ class Folder:
 def is_sql(name: str) -> bool:
     """Whether a file is SQL, by its name."""
     return name.lower().endswith(".sql")
+
+
+def base_of(name: str) -> str:
+    """Return a relative name without its folders."""
+    return name.rpartition("/")[2]
 
 
 def _is_text(name: str) -> bool:

@@ -35,7 +35,7 @@ def refuse_foreign(folder: Folder, source: Source, form: str, own: str = "") -> 
     found = _pattern(own).search(source.text)
     if found:
         what = f"`{found[0].strip()}` marks the file of another tool, which cannot be read as {form}"
-        folder.refuse(source.name, what, "set `migrations.format`", source.text.count("\n", 0, found.start()) + 1)
+        folder.refuse(source.name, what, "set `migrations.format`", source.place(found.start())[0])
     return bool(found)
 
 

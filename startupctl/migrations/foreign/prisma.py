@@ -23,7 +23,6 @@ NEIGHBOURS = ()
 
 _COLUMNS = ("migration_name", "checksum", "started_at", "finished_at", "rolled_back_at")
 _LOCK_KEY = 72707369
-_DIGITS = 64  # of a checksum; older versions left out the leading zero of each byte
 
 
 def owns(table: Table, neighbours: Collection[str]) -> bool:
@@ -68,7 +67,7 @@ def _checksums(text: str) -> Iterator[str]:
     for variant in (text, unix, unix.replace("\n", "\r\n")):
         digest = hashlib.sha256(variant.encode()).digest()
         yield digest.hex()
-        yield "".join(f"{byte:x}" for byte in digest)
+        yield "".join(f"{byte:x}" for byte in digest)  # older versions left out the leading zero of each byte
 
 
 def lock_keys(table: Table) -> tuple[int, ...]:

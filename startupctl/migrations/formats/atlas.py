@@ -75,8 +75,7 @@ def _parts(folder: Folder, source: Source) -> tuple[Statement, ...] | None:
     try:
         return tuple(cut(source.text, delimiter)) if delimiter else None
     except NotCut as error:
-        line = source.text.count("\n", 0, error.position) + 1
-        column = error.position - source.text.rfind("\n", 0, error.position)
+        line, column = source.place(error.position)
         folder.refuse(source.name, f"cannot be cut at its delimiter: {error.what}", "close it", line, column)
         return ()
 

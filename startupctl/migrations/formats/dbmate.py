@@ -83,7 +83,7 @@ def _refuse_mistakes(folder: Folder, source: Source, blocks: Sequence[_Block], *
         folder.refuse(source.name, "is no name of a migration", "begin it with a number")
     for half in _HALF_MARKER.finditer(source.text):
         if not _MARKER.match(half[0]):
-            line = source.text.count("\n", 0, half.start()) + 1
+            line, _ = source.place(half.start())
             hint = "write `-- migrate:up` or `-- migrate:down`, at the beginning of a line"
             folder.refuse(source.name, f"`{half[0].strip()}` is a half-written marker", hint, line)
     directions = [block.direction for block in blocks]

@@ -10,7 +10,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from startupctl.migrations.folder import is_sql
+from startupctl.migrations.folder import base_of, is_sql
 from startupctl.migrations.formats import BY_NAME
 from startupctl.migrations.markers import refuse_foreign
 from startupctl.migrations.script import Migration, Script
@@ -42,7 +42,7 @@ class _Named(NamedTuple):
 def sign(folder: Folder) -> str:
     """Return the first file that has one of the prefixes; folders below count when there is no SQL above them."""
     names = folder.sql or (folder.everything if folder.folders else [])
-    return next((name for name in names if _NAME.fullmatch(_base(name))), "")
+    return next((name for name in names if _NAME.fullmatch(base_of(name))), "")
 
 
 def order(migration: Migration) -> tuple[bool, tuple[int, ...], str]:
@@ -76,7 +76,7 @@ def read(folder: Folder) -> Iterator[Migration]:
 
 def _named(folder: Folder) -> Iterator[_Named]:
     for name in folder.everything:
-        found = _NAME.fullmatch(_base(name))
+        found = _NAME.fullmatch(base_of(name))
         if found and found[1] == "B":
             hint = f"remove it where the files up to {found[2]} are kept, otherwise begin its name with V"
             folder.refuse(name, "is a baseline, of which only Flyway knows whether it applies", hint)
@@ -89,7 +89,7 @@ def _named(folder: Folder) -> Iterator[_Named]:
 
 
 def _refuse_name(folder: Folder, name: str) -> None:
-    if _CALLBACK.fullmatch(_base(name)):
+    if _CALLBACK.fullmatch(base_of(name)):
         hint = (
             "put its statements into a migration, `R__` for those that are to run again, or run them beside startupctl"
         )
@@ -122,7 +122,7 @@ def _down(folder: Folder, one: _Named | None) -> Script | None:
 
 def _programs(folder: Folder) -> Iterator[Migration]:
     """Yield what is no SQL and has a version: only Flyway applies it."""
-    names: Sequence[str] = [name for name in folder.everything if _PROGRAM.fullmatch(_base(name))]
+    names: Sequence[str] = [name for name in folder.everything if _PROGRAM.fullmatch(base_of(name))]
     for source in folder.sources(names):
         found = _PROGRAM.fullmatch(source.base)
         script = Script(source.path, "", parts=(), written=source.text)
@@ -135,7 +135,3 @@ def _programs(folder: Folder) -> Iterator[Migration]:
             script,
             obstacle="it is a program, not SQL; only Flyway can apply it",
         )
-
-
-def _base(name: str) -> str:
-    return name.rpartition("/")[2]

@@ -62,6 +62,6 @@ def _refuse_other_database(folder: Folder) -> None:
     lock = folder.source(LOCK) if LOCK in folder.files else None
     provider = _PROVIDER.search(lock.text) if lock else None
     if provider and folder.database and provider[1] not in _PROVIDERS.get(folder.database, ()):
-        line = lock.text.count("\n", 0, provider.start()) + 1 if lock else 0
+        line = lock.place(provider.start())[0] if lock else 0
         what = f"says that the files are for {provider[1]}, not for {folder.database}"
         folder.refuse(LOCK, what, "correct `migrations.dir`", line)
