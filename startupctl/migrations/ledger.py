@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shlex
 import socket
 from abc import ABC, abstractmethod
 from enum import StrEnum
@@ -62,7 +60,7 @@ class State(StrEnum):
 
 
 class Entry(NamedTuple):
-    """One row: a migration that was begun or applied.
+    """One row, its fields in the order of COLUMNS: a migration that was begun or applied.
 
     `raw` is the sha256 of the file, `content_hash` that of its text without comments and layout.
     `statement_no` statements are known to have succeeded; `statements_hash` is the hash of their text.
@@ -113,9 +111,7 @@ class Entry(NamedTuple):
     @property
     def values(self) -> dict[str, str]:
         """The texts of a row, by column."""
-        texts = (self.version, self.name, self.format, self.raw, self.content_hash, str(self.state))
-        counts = (str(self.statement_no), self.statements_hash, self.started_at, self.finished_at)
-        return dict(zip(COLUMNS, (*texts, *counts, self.host, self.tool_version, self.error), strict=True))
+        return dict(zip(COLUMNS, map(str, self[:-1]), strict=True))
 
 
 class Ledger(ABC, Generic[S]):
@@ -182,9 +178,10 @@ class Ledger(ABC, Generic[S]):
         del entry, migration
         return False
 
-    def expect_more(self, session: S, *, more: bool) -> None:
-        """Say before a file whether others follow in this run: then its commit need not be on disk before the next begins."""
+    def expect_more(self, session: S, *, more: bool) -> bool:
+        """Say before a file whether others follow in this run; return whether its commit may then wait for theirs to be on disk."""
         del session, more
+        return False
 
     def turns_back(self, entry: Entry, migration: Migration) -> bool:
         """Whether the way down of a file was begun, and goes on when it is reverted again."""
@@ -214,6 +211,8 @@ class Ledger(ABC, Generic[S]):
 
     def ways_out(self, entry: Entry) -> tuple[str, str]:
         """Return the command that makes a half-applied file pending again, and the one that accepts it."""
+        import shlex
+
         command = f"startupctl migrate repair {shlex.quote(entry.version)}"
         return f"{command} --rerun", f"{command} --accept"
 
@@ -250,12 +249,3 @@ def upsert(table: str, entry: Entry, now: str) -> str:
 def this_process() -> str:
     """Return `host:pid`, how this process is called in ledgers and locks."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def running_hashes(texts: Sequence[str]) -> list[str]:
-    """Return one sha256 for the first 0, 1, 2 ... texts, in order; that of none is empty."""
-    hashes, digest = [""], hashlib.sha256()
-    for number, text in enumerate(texts):
-        digest.update(("\0" * (number > 0) + text).encode())
-        hashes.append(digest.hexdigest())
-    return hashes

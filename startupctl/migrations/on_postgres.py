@@ -146,13 +146,14 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
 
         return await Work(self, self._table, session, migration).apply(entry)
 
-    def expect_more(self, session: PostgresSession, *, more: bool) -> None:
+    def expect_more(self, session: PostgresSession, *, more: bool) -> bool:
         """Let the last commit of a run wait for the disk for all of them: the log of the server is written in order.
 
         A crash before that loses files together with their rows, the newest ones; until the last one is on disk
         nobody sees it applied.
         """
         session.more_follows = more
+        return more
 
     async def revert(self, session: PostgresSession, migration: Migration) -> None:
         """Run the way down and remove the row."""

@@ -16,6 +16,7 @@ from startupctl.migrations.sessions_postgres import beside_lock, driver_session
 from startupctl.migrations.site import Latch, Site
 from startupctl.wire.pg import open_session
 from startupctl.wire.pg_messages import PgError
+from startupctl.wire.pg_session import PgSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -79,6 +80,7 @@ class PostgresPreparation(NamedTuple):
             lock=partial(self.lend_lock, run),
             session=partial(beside_lock, self.direct, run, self._lock_key),
             latch=self.latch(run),
+            holder=self._others,
         )
 
     def latch(self, run: Run) -> Latch:
@@ -98,10 +100,17 @@ class PostgresPreparation(NamedTuple):
             yield held
 
     async def _holder(self, run: Run) -> Holder | None:
+        async with open_session(self.place, run) as reader:
+            return await self._holder_seen_by(reader)
+
+    async def _holder_seen_by(self, reader: Reader) -> Holder | None:
         from startupctl.migrations.lock_postgres import holder_of
 
-        async with open_session(self.place, run) as reader:
-            return await holder_of(reader, await self._lock_key(reader))
+        return await holder_of(reader, await self._lock_key(reader))
+
+    async def _others(self, reader: Reader) -> Holder | None:
+        """Return who holds the lock; where a driver was needed to ask it may as well be waited for on the lock's connection."""
+        return await self._holder_seen_by(reader) if isinstance(reader, PgSession) else None
 
     async def _lock_key(self, reader: Reader) -> int:
         from startupctl.migrations.lock_postgres import lock_key

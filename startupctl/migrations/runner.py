@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from startupctl.migrations.chosen import limited
@@ -78,20 +79,40 @@ async def rehearse(run: Run, site: Site[Any], reader: Reader | None, to: str | N
 async def migrate(run: Run, site: Site[Any], to: str | None = None) -> Facts:
     """Apply what is pending; lock and session are entered only when a look without them finds something.
 
-    `to` is the last version that is applied, None for all. While another tool has a table that is read, its own lock is held, too. Raises Unhealthy: what `survey` raises, MIG002,
-    MIG003, LCK001, LCK002.
+    `to` is the last version that is applied, None for all. While another tool has a table that is read, its own
+    lock is held, too. Raises Unhealthy: what `survey` raises, MIG002, MIG003, LCK001, LCK002.
     """
     if site.keys.tool:
         from startupctl.migrations.delegated import migrate_by_tool
 
         return await migrate_by_tool(run, site)
     async with site.reader() as reader:
-        standing = await survey(run, site.keys, site.ledger, reader, to)
-    adoption = standing.adoption
-    if not (standing.pending or (adoption and adoption.entries)):
-        return {**standing.facts(), **NO_LOCK}
+        standing, waited = await _due(run, site, reader, to)
+    if not _is_due(standing):
+        return {**standing.facts(), **NO_LOCK, "lock_wait": round(waited, 3)}
     from startupctl.migrations.upgrade import Upgrade
 
+    keys = standing.adoption.lock_keys if standing.adoption else ()
     with run.unhurried():
-        async with site.lock(adoption.lock_keys if adoption else ()) as held, site.session() as session:
+        async with site.lock(keys) as held, site.session() as session:
             return await Upgrade(run, site.keys, site.ledger, session, held).conduct(standing.directory, to)
+
+
+async def _due(run: Run, site: Site[Any], reader: Reader, to: str | None) -> tuple[Standing, float]:
+    """Look, and when somebody is at it already, wait and look again: who only waits needs no driver.
+
+    The second value is the seconds of waiting. Raises Unhealthy (LCK001) and what `survey` raises.
+    """
+    standing = await survey(run, site.keys, site.ledger, reader, to)
+    if site.holder is None or not _is_due(standing) or await site.holder(reader) is None:
+        return standing, 0.0
+    from startupctl.migrations.lock import wait_for
+
+    with run.unhurried():
+        waited = await wait_for(partial(site.holder, reader), run, site.keys.lock_timeout)
+        return await survey(run, site.keys, site.ledger, reader, to), waited
+
+
+def _is_due(standing: Standing) -> bool:
+    """Whether there is something to apply or to record."""
+    return bool(standing.pending or (standing.adoption and standing.adoption.entries))

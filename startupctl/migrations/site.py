@@ -35,6 +35,7 @@ class Site(NamedTuple, Generic[S]):
     lock, and beside it the locks of other tools by their keys. `session` opens what changes something; it is
     entered with the lock held. `latch` is the lock seen from outside, None where nobody can be asked. `borrows` is the
     name of the component whose lock is taken, empty for the strongest among the dependencies; None for a lock of its own.
+    `holder` asks a reader who holds the lock, for as long as it takes; None where a reader cannot know.
     """
 
     keys: MigrationKeys
@@ -44,6 +45,7 @@ class Site(NamedTuple, Generic[S]):
     session: Callable[[], AbstractAsyncContextManager[S]]
     latch: Latch | None = None
     borrows: str | None = None
+    holder: Callable[[Reader], Awaitable[Holder | None]] | None = None
 
 
 @runtime_checkable
