@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.migrations.failed import first_line
-from startupctl.migrations.ledger import State, running_hashes
+from startupctl.migrations.ledger import State
 from startupctl.migrations.lexer import normalised
 from startupctl.migrations.steps import How
 
@@ -58,6 +59,15 @@ class Course:
         if alone and entry.statements_hash == self.begun(self.ends[step + 1]):
             return Progress(step, doubt=True)
         return None
+
+
+def running_hashes(texts: Sequence[str]) -> list[str]:
+    """Return one sha256 for the first 0, 1, 2 ... texts, in order; that of none is empty."""
+    hashes, digest = [""], hashlib.sha256()
+    for number, text in enumerate(texts):
+        digest.update(("\0" * (number > 0) + text).encode())
+        hashes.append(digest.hexdigest())
+    return hashes
 
 
 def stopped(entry: Entry, course: Course, done: int) -> Entry | None:

@@ -18,7 +18,6 @@ from startupctl.migrations.lexer import Statement
 from startupctl.migrations.message_postgres import Message
 from startupctl.migrations.natures_postgres import begins
 from startupctl.migrations.rows_postgres import OURSELVES
-from startupctl.migrations.sendable_postgres import require_sendable
 from startupctl.migrations.steps_postgres import is_simple, steps_of
 from startupctl.redact import masked
 
@@ -45,7 +44,6 @@ async def run_whole(session: PostgresSession, script: Script, before: Sequence[s
     False when the last of those before violates a key or divides by zero: somebody else has done it. While the script only waits
     for a lock on a table it gives way and tries again. Raises StatementFailed with the place in the script.
     """
-    require_sendable(script)
     message = _message(session, script, before, last)
     return await patiently(lambda: _send(session, message, script))
 

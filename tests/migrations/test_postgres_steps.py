@@ -9,7 +9,7 @@ import pytest
 
 from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
-from startupctl.migrations.ledger import running_hashes
+from startupctl.migrations.progress import running_hashes
 from startupctl.migrations.script import Migration, Script
 
 PLANS = {"1_plans.sql": "CREATE TABLE plans (id int);\nINSERT INTO plans SELECT generate_series(1, 100);"}
