@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from startupctl.check import Held, Run
+    from startupctl.check import Held
     from startupctl.databases.session import Reader, Session
     from startupctl.migrations.keys import MigrationKeys
     from startupctl.migrations.ledger import Ledger
@@ -46,13 +46,3 @@ class Site(NamedTuple, Generic[S]):
     latch: Latch | None = None
     borrows: str | None = None
     holder: Callable[[Reader], Awaitable[Holder | None]] | None = None
-
-
-@runtime_checkable
-class Migrates(Protocol):
-    """A kind whose database can be migrated."""
-
-    migrations: MigrationKeys | None
-
-    def site(self, run: Run) -> Site[Any]:
-        """Return where the migrations go; only with `migrations`."""
