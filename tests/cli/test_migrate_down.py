@@ -124,10 +124,12 @@ def test_several_at_once_take_back_the_same_one(three):
     assert three.tables() in ({"a", "b"}, {"a"}, set())  # one that looks when another is done takes the next one back
 
 
-def test_init_db_at_the_same_time_waits_and_both_end_well(three):
+def test_init_db_at_the_same_time_waits_and_says_what_it_sees_at_the_end(three):
     racers = [three.cli.start(*words) for words in (["migrate", "down"], ["init-db"], ["migrate", "down"], ["init-db"])]
     ended = [racer.finish() for racer in racers]
-    assert [one.code for one in ended] == [0] * 4, [one.err + one.out for one in ended]
+    assert [one.code for one in ended[::2]] == [0, 0], [one.err + one.out for one in ended]
+    for one in ended[1::2]:  # what another took back before it had verified is pending again
+        assert one.code == 0 or (one.code, "MIG001" in one.out) == (3, True), one.err + one.out
     states = three.states()
     assert {"a", "b", "c"} >= three.tables()
     assert [version for version, state in states.items() if state == "applied"] == [
