@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from startupctl.check import Run
     from startupctl.databases.session import Reader
-    from startupctl.migrations.prepare_clickhouse import ClickHousePreparation
+    from startupctl.migrations.clickhouse.preparation import ClickHousePreparation
     from startupctl.migrations.site import Site
 
 DEFAULT_DATABASE = DEFAULT_USER = "default"
@@ -178,7 +178,7 @@ class ClickHouse(Check):
         return replace(place, folder=str(folder / place.folder) if place.folder else "")
 
     def _preparation(self, run: Run) -> ClickHousePreparation:
-        from startupctl.migrations.prepare_clickhouse import ClickHousePreparation
+        from startupctl.migrations.clickhouse.preparation import ClickHousePreparation
 
         engine = self.create.engine if self.create else None
         return ClickHousePreparation(self._place_in(run.folder), self.reader, engine, self.cluster, self.migrations)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from startupctl.check import Held, Run
-    from startupctl.migrations.prepare_postgres import PostgresPreparation
+    from startupctl.migrations.postgres.preparation import PostgresPreparation
     from startupctl.migrations.site import Latch, Site
 
 
@@ -204,7 +204,7 @@ class Postgres(Check):
             raise Unhealthy(mismatch(self.names, "target_session_attrs", "the session", attributes, found), state.facts)
 
     def _preparation(self, run: Run) -> PostgresPreparation:
-        from startupctl.migrations.prepare_postgres import PostgresPreparation
+        from startupctl.migrations.postgres.preparation import PostgresPreparation
 
         admin = [self.admin_place]
         if not self.admin_url:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from startupctl.check import Held, Run
-    from startupctl.migrations.prepare_redis import RedisPreparation
+    from startupctl.migrations.redis.preparation import RedisPreparation
     from startupctl.migrations.site import Latch
 
 
@@ -106,7 +106,7 @@ class Redis(Check):
         return self.place.in_folder(run.folder, verify=self.verify, **files)
 
     def _preparation(self, run: Run) -> RedisPreparation:
-        from startupctl.migrations.prepare_redis import RedisPreparation
+        from startupctl.migrations.redis.preparation import RedisPreparation
 
         return RedisPreparation(self._place_in(run), run.folder, self.bootstrap or BootstrapKeys())
 

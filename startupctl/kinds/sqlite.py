@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from startupctl.check import Run
     from startupctl.databases.session import Reader
-    from startupctl.migrations.prepare_sqlite import SqlitePreparation
     from startupctl.migrations.site import Site
+    from startupctl.migrations.sqlite.preparation import SqlitePreparation
 
 
 class SqliteExpect(Keys):
@@ -90,7 +90,7 @@ class Sqlite(Check):
             yield session
 
     def _preparation(self, run: Run) -> SqlitePreparation:
-        from startupctl.migrations.prepare_sqlite import SqlitePreparation
+        from startupctl.migrations.sqlite.preparation import SqlitePreparation
 
         return SqlitePreparation(self._file(run), create=self.create, migrations=self.migrations)
 
@@ -117,7 +117,7 @@ class Sqlite(Check):
     async def _look(self, run: Run, reader: Reader) -> Facts:
         if not self.migrations:
             return {}
-        from startupctl.migrations.on_sqlite import SqliteLedger
         from startupctl.migrations.runner import check_migrations
+        from startupctl.migrations.sqlite.ledger import SqliteLedger
 
         return await check_migrations(run, self.migrations, SqliteLedger(self.migrations.table), reader)

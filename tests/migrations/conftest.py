@@ -8,7 +8,7 @@ from startupctl.check import Mode
 from startupctl.databases.postgres_keys import CreateKeys
 from startupctl.kinds.postgres import Postgres
 from startupctl.migrations.keys import MigrationKeys
-from startupctl.migrations.prepare_postgres import PostgresPreparation
+from startupctl.migrations.postgres.preparation import PostgresPreparation
 from startupctl.wire.pg_parameters import url_parameters
 from startupctl.wire.pg_target import PgTarget
 from support import make_run

@@ -3,8 +3,8 @@
 import pytest
 
 from recorded import Recorded
+from startupctl.migrations.clickhouse.ledger import ClickHouseLedger
 from startupctl.migrations.ledger import Entry, State
-from startupctl.migrations.on_clickhouse import ClickHouseLedger
 
 ENTRY = Entry("1", "1_a.sql", "plain", "raw", "content", State.DONE, started_at="2026-11-24 00:00:00+00:00")
 COLUMNS = (

@@ -7,11 +7,11 @@ import pytest
 from startupctl.check import Mode, Unhealthy
 from startupctl.databases.session import StatementFailed
 from startupctl.kinds.clickhouse import ClickHouse
+from startupctl.migrations.clickhouse.lexer import CLICKHOUSE
+from startupctl.migrations.clickhouse.rows import FORGOTTEN
 from startupctl.migrations.files import read_directory
 from startupctl.migrations.ledger import State
-from startupctl.migrations.lexer_clickhouse import CLICKHOUSE
 from startupctl.migrations.progress import Course
-from startupctl.migrations.rows_clickhouse import FORGOTTEN
 from startupctl.threads import in_thread
 from support import make_run
 

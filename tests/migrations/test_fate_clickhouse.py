@@ -5,7 +5,7 @@ import pytest
 from recorded import Recorded
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.fate_clickhouse import Fate, Sent, fate_of, may_run_again
+from startupctl.migrations.clickhouse.fate import Fate, Sent, fate_of, may_run_again
 from startupctl.migrations.watch import Watch
 
 START, FINISH = ["QueryStart", "0", "0"], ["QueryFinish", "0", "3"]

@@ -7,7 +7,7 @@ from migration_files import GOOSE, UP, assert_keeps_lines, directory_of, form_of
 from startupctl.migrations.files import read_directory
 from startupctl.migrations.folder import Folder
 from startupctl.migrations.formats import find_format, format_name, format_names
-from startupctl.migrations.lexer_postgres import POSTGRES
+from startupctl.migrations.postgres.lexer import POSTGRES
 
 PRISMA = {"1_a/migration.sql": "SELECT 1;", "migration_lock.toml": 'provider = "postgresql"\n'}
 FORMS = {

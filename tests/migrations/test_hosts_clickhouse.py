@@ -4,16 +4,16 @@ import pytest
 
 from recorded import Recorded
 from startupctl.databases.session import StatementFailed
-from startupctl.migrations import hosts_clickhouse as hosts
-from startupctl.migrations.fate_clickhouse import Fate, Sent, fate_of
-from startupctl.migrations.hosts_clickhouse import failure_of_hosts, wait_for_hosts
+from startupctl.migrations.clickhouse import hosts
+from startupctl.migrations.clickhouse.fate import Fate, Sent, fate_of
+from startupctl.migrations.clickhouse.hosts import failure_of_hosts, wait_for_hosts
+from startupctl.migrations.clickhouse.lexer import CLICKHOUSE
+from startupctl.migrations.clickhouse.rows import Rows, Table
+from startupctl.migrations.clickhouse.work import Work
 from startupctl.migrations.lexer import Statement
-from startupctl.migrations.lexer_clickhouse import CLICKHOUSE
 from startupctl.migrations.progress import Course
-from startupctl.migrations.rows_clickhouse import Rows, Table
 from startupctl.migrations.steps import How, Step
 from startupctl.migrations.watch import Watch
-from startupctl.migrations.work_clickhouse import Work
 
 QUEUE = "system.distributed_ddl_queue"
 SQL = "ALTER TABLE t ON CLUSTER c ADD COLUMN a UInt8"

@@ -1,6 +1,6 @@
 import pytest
 
-from startupctl.migrations.idempotent_clickhouse import (
+from startupctl.migrations.clickhouse.idempotent import (
     is_distributed,
     is_idempotent,
     is_insert,

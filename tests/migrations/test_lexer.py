@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 
 from sql_fragments import texts_of_marks
-from startupctl.migrations import lexer_clickhouse, lexer_postgres, lexer_sqlite
+from startupctl.migrations.clickhouse import lexer as lexer_clickhouse
+from startupctl.migrations.clickhouse import lexer_postgres, lexer_sqlite
+from startupctl.migrations.clickhouse.lexer import CLICKHOUSE
 from startupctl.migrations.lexer import normalised, words
-from startupctl.migrations.lexer_clickhouse import CLICKHOUSE
-from startupctl.migrations.lexer_postgres import POSTGRES
-from startupctl.migrations.lexer_sqlite import SQLITE
+from startupctl.migrations.postgres.lexer import POSTGRES
+from startupctl.migrations.sqlite.lexer import SQLITE
 
 NAMES = ["postgres", "clickhouse", "sqlite"]
 LEXICONS = pytest.mark.parametrize("lexicon", [POSTGRES, CLICKHOUSE, SQLITE], ids=NAMES)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 
 from sql_fragments import Fragments
-from startupctl.migrations.lexer_clickhouse import statements
+from startupctl.migrations.clickhouse.lexer import statements
 
 FRAGMENTS = Fragments(
     counting=(

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from sql_fragments import Fragments
-from startupctl.migrations.lexer_postgres import POSTGRES, statements
+from startupctl.migrations.postgres.lexer import POSTGRES, statements
 
 FRAGMENTS = Fragments(
     counting=(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from sql_fragments import Fragments, texts_of_marks
-from startupctl.migrations.lexer_sqlite import SQLITE, statements
+from startupctl.migrations.sqlite.lexer import SQLITE, statements
 
 FRAGMENTS = Fragments(
     counting=(

@@ -11,7 +11,7 @@ from startupctl.databases.postgres import connected
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations import lock as locks
 from startupctl.migrations.lock_file import file_lock
-from startupctl.migrations.lock_postgres import lock_key, postgres_lock
+from startupctl.migrations.postgres.lock import lock_key, postgres_lock
 
 KEY = lock_key("public", "startupctl_migrations")
 
@@ -88,7 +88,7 @@ async def test_a_holder_without_a_sign_of_life_ends_the_patience(session, run):
 @pytest.mark.anyio
 async def test_a_holder_that_shows_life_is_waited_for(session, run, monkeypatch):
     monkeypatch.setattr(locks, "BEAT", 0.1)
-    monkeypatch.setattr("startupctl.migrations.lock_postgres.FRESH", 0)
+    monkeypatch.setattr("startupctl.migrations.postgres.lock.FRESH", 0)
     async with session() as first, session() as second:
         async with postgres_lock(first, (KEY,), run, 60):
             waiter = asyncio.create_task(anything_under_patience(second, run, 0.6))
@@ -104,7 +104,7 @@ async def anything_under_patience(session, run, patience):
 
 @pytest.mark.anyio
 async def test_a_lock_whose_connection_broke_is_lost(session, run, postgres, fresh_database, monkeypatch):
-    monkeypatch.setattr("startupctl.migrations.lock_postgres.FRESH", 0)
+    monkeypatch.setattr("startupctl.migrations.postgres.lock.FRESH", 0)
     async with session() as first, postgres_lock(first, (KEY,), run, 60) as held:
         postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{fresh_database}'")
         with pytest.raises(Unhealthy) as caught:

@@ -18,8 +18,8 @@ from startupctl.fields import Secret
 from startupctl.kinds.clickhouse import ClickHouse
 from startupctl.migrations import lease as leases
 from startupctl.migrations import lock as locks
+from startupctl.migrations.clickhouse.lock import clickhouse_lock, holder_on, unlock
 from startupctl.migrations.keys import MigrationKeys
-from startupctl.migrations.lock_clickhouse import clickhouse_lock, holder_on, unlock
 from startupctl.wire.clickhouse import ClickHouseServer
 
 NUMBERS = itertools.count(1)
@@ -189,7 +189,7 @@ from startupctl.databases.clickhouse import server_session
 from startupctl.fields import Secret
 from startupctl.migrations import lease
 from startupctl.migrations.keys import MigrationKeys
-from startupctl.migrations.lock_clickhouse import clickhouse_lock
+from startupctl.migrations.clickhouse.lock import clickhouse_lock
 from startupctl.wire.clickhouse import ClickHouseServer
 lease.LENGTH = 1500
 async def hold():

@@ -10,9 +10,9 @@ from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations import lease as leases
 from startupctl.migrations import lock as locks
+from startupctl.migrations.clickhouse.lock import TableLeases, leases_of
+from startupctl.migrations.clickhouse.lock_keeper import find_leases, open_leases
 from startupctl.migrations.lease import break_lease, holder_of, leased
-from startupctl.migrations.lock_clickhouse import TableLeases, leases_of
-from startupctl.migrations.lock_keeper import find_leases, open_leases
 
 INSERT = re.compile(r"INSERT INTO `m_keeper` SETTINGS (.*) VALUES \('lock', '(\w+)', '([^']*)', (\d+), (\d+), (\d+)\)")
 CHANGE = re.compile(

@@ -23,8 +23,8 @@ from startupctl.diagnosis import FailureClass
 from startupctl.fields import Secret
 from startupctl.kinds.redis import Redis
 from startupctl.migrations import lock as locks
-from startupctl.migrations import lock_redis
-from startupctl.migrations.lock_redis import KEY, holder_of, redis_lock, release
+from startupctl.migrations.redis import lock as lock_redis
+from startupctl.migrations.redis.lock import KEY, holder_of, redis_lock, release
 from startupctl.wire.resp import RedisError
 from support import make_run
 
@@ -212,7 +212,7 @@ import anyio, sys, time
 sys.path.insert(0, sys.argv[2])
 from support import make_run
 from startupctl.kinds.redis import Redis
-from startupctl.migrations import lock_redis
+from startupctl.migrations.redis import lock as lock_redis
 lock_redis.LEASE = 1.5
 async def hold():
     async with Redis(url=sys.argv[1]).lock(make_run()):

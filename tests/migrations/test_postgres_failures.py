@@ -9,7 +9,7 @@ from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.lexer import Statement
-from startupctl.migrations.message_postgres import Message
+from startupctl.migrations.postgres.message import Message
 
 PLANS = {"1_plans.sql": "CREATE TABLE plans (id int);"}
 BODY = """CREATE TABLE more (id int);

@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from startupctl.migrations.lexer import Statement
-from startupctl.migrations.natures_postgres import Nature, nature_of, survives_nowhere
+from startupctl.migrations.postgres.natures import Nature, nature_of, survives_nowhere
+from startupctl.migrations.postgres.steps import steps_of
 from startupctl.migrations.script import Script
 from startupctl.migrations.steps import How
-from startupctl.migrations.steps_postgres import steps_of
 
 A, P = Nature.ALONE, Nature.PLAIN
 PREPARED = """

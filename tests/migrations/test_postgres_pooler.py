@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from startupctl.check import Unhealthy
-from startupctl.migrations.lock_postgres import lock_key
+from startupctl.migrations.postgres.lock import lock_key
 
 PLANS = {"1_plans.sql": "CREATE TABLE plans (id int);"}
 INDEX = {
@@ -108,7 +108,7 @@ async def test_a_lock_that_is_on_another_server_is_told(
     write(PLANS)
     wanted = on_postgres("postgres", server=postgres_server())
     key = lock_key("public", "startupctl_migrations")
-    monkeypatch.setattr("startupctl.migrations.lock_postgres.lock_key", lambda *_: next(keys))
+    monkeypatch.setattr("startupctl.migrations.postgres.lock.lock_key", lambda *_: next(keys))
     keys = iter([key, key + 1])
     found = await refusal(wanted.carry_out(preparing))
     assert (found.code.code, "different servers" in found.summary) == ("LCK003", True)

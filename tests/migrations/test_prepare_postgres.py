@@ -14,7 +14,7 @@ from startupctl.check import Mode, Unhealthy
 from startupctl.databases.postgres_keys import CreateKeys
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations import whole_postgres as runs_on_postgres
+from startupctl.migrations.postgres import whole as runs_on_postgres
 from startupctl.wire.pg_messages import PgError
 from support import race_processes
 
@@ -452,7 +452,7 @@ async def test_the_oldest_server_is_migrated_too(postgres_server, on_postgres, p
 async def test_a_pooler_with_room_for_one_is_told(
     postgres, on_postgres, pgbouncer, preparing, write, fresh_database, monkeypatch
 ):
-    monkeypatch.setattr("startupctl.migrations.sessions_postgres.ROOM_TIMEOUT", 0.5)
+    monkeypatch.setattr("startupctl.migrations.postgres.sessions.ROOM_TIMEOUT", 0.5)
     write(FILES)
     pooled = on_postgres(fresh_database, server=pgbouncer(postgres, pool_size=1))
     found = (await refusal(pooled.carry_out(preparing))).diagnosis

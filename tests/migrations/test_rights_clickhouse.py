@@ -2,7 +2,7 @@ import pytest
 
 from startupctl.check import Mode
 from startupctl.kinds.clickhouse import ClickHouse
-from startupctl.migrations.rights_clickhouse import require_create, require_ledger
+from startupctl.migrations.clickhouse.rights import require_create, require_ledger
 from startupctl.wire.clickhouse import ClickHouseError
 from support import make_run
 

@@ -11,10 +11,10 @@ from startupctl.check import Mode, Unhealthy
 from startupctl.diagnosis import FailureClass
 from startupctl.kinds.sqlite import Sqlite
 from startupctl.migrations.down import Reversal
-from startupctl.migrations.lexer_sqlite import statements
 from startupctl.migrations.script import Script
+from startupctl.migrations.sqlite.lexer import statements
+from startupctl.migrations.sqlite.steps import Nature, ends_with_session, keeps_state, nature_of, steps_of
 from startupctl.migrations.steps import How
-from startupctl.migrations.steps_sqlite import Nature, ends_with_session, keeps_state, nature_of, steps_of
 from support import make_run
 
 OFF, ON = "PRAGMA foreign_keys=OFF;", "PRAGMA foreign_keys=ON;"
@@ -236,8 +236,8 @@ async def test_transactions_that_do_not_pair_are_refused_before_anything_runs(sh
 
 def interrupt(shop, version, done, begun):
     """Leave the row as a process does that is killed between its record and the end of a statement."""
-    from startupctl.migrations.lexer_sqlite import SQLITE
     from startupctl.migrations.progress import Course
+    from startupctl.migrations.sqlite.lexer import SQLITE
 
     [path] = (shop.folder / "migrations").glob(f"{version}_*")
     course = Course(steps_of(Script(path, path.read_text())), SQLITE)
@@ -346,7 +346,7 @@ async def test_a_change_to_wal_waits_while_another_process_writes(shop):
 @pytest.mark.anyio
 async def test_a_database_that_stays_locked_is_told_within_bounds(shop, monkeypatch):
     monkeypatch.setattr("startupctl.databases.sqlite.BUSY_TIMEOUT", 0.05)
-    monkeypatch.setattr("startupctl.migrations.stepwise_sqlite.PATIENCE", 0.3)
+    monkeypatch.setattr("startupctl.migrations.sqlite.stepwise.PATIENCE", 0.3)
     shop.write("1_table.sql", "CREATE TABLE one (id);")
     await shop.migrate()
     shop.write("2_more.sql", "INSERT INTO one VALUES (1);")

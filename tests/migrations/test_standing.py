@@ -4,8 +4,8 @@ from startupctl.check import Unhealthy
 from startupctl.migrations.files import read_directory
 from startupctl.migrations.keys import OutOfOrder
 from startupctl.migrations.ledger import Entry, State
-from startupctl.migrations.lexer_postgres import POSTGRES
 from startupctl.migrations.past import Adoption
+from startupctl.migrations.postgres.lexer import POSTGRES
 from startupctl.migrations.standing import compare, require_fit, require_none_pending, require_way, warn_of_others
 
 

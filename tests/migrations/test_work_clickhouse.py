@@ -6,13 +6,13 @@ import pytest
 
 from recorded import Recorded
 from startupctl.databases.session import StatementFailed
+from startupctl.migrations.clickhouse.lexer import CLICKHOUSE, statements
+from startupctl.migrations.clickhouse.rows import Rows, Table
+from startupctl.migrations.clickhouse.work import Work
 from startupctl.migrations.ledger import Entry, State
-from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
 from startupctl.migrations.progress import Course
-from startupctl.migrations.rows_clickhouse import Rows, Table
 from startupctl.migrations.steps import How, Step
 from startupctl.migrations.watch import Watch
-from startupctl.migrations.work_clickhouse import Work
 
 TABLE = Table("`m`")
 COURSE = Course(

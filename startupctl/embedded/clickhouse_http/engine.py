@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from startupctl.embedded.clickhouse_http.connection import connect
 from startupctl.embedded.clickhouse_http.refusal import Refusal
 from startupctl.embedded.clickhouse_http.sessions import Session, Sessions
-from startupctl.migrations.lexer_clickhouse import statements
+from startupctl.migrations.clickhouse.lexer import statements
 from startupctl.quoting import clickhouse_name, clickhouse_text
 
 if TYPE_CHECKING:

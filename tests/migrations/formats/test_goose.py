@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from migration_files import GOOSE, assert_keeps_lines, directory_of, refused
 from startupctl.check import Unhealthy
 from startupctl.migrations.files import read_directory
-from startupctl.migrations.lexer_postgres import POSTGRES
+from startupctl.migrations.postgres.lexer import POSTGRES
 
 FUNCTION = """\
 -- +goose Up

@@ -10,8 +10,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from startupctl.databases.session import StatementFailed
+from startupctl.migrations.clickhouse.rows import quoted_table
 from startupctl.migrations.lease import Claim
-from startupctl.migrations.rows_clickhouse import quoted_table
 from startupctl.quoting import clickhouse_text, is_clickhouse_table
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.databases.clickhouse import TRANSIENT
 from startupctl.databases.session import StatementFailed
-from startupctl.migrations.hosts_clickhouse import FIRST_LOOK, LAST_LOOK, wait_for_hosts
-from startupctl.migrations.idempotent_clickhouse import is_distributed, is_idempotent, is_insert
+from startupctl.migrations.clickhouse.hosts import FIRST_LOOK, LAST_LOOK, wait_for_hosts
+from startupctl.migrations.clickhouse.idempotent import is_distributed, is_idempotent, is_insert
 from startupctl.quoting import clickhouse_text
 
 if TYPE_CHECKING:

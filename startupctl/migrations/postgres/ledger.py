@@ -8,7 +8,7 @@ from startupctl.databases.postgres import PostgresSession, lost_race
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.ledger import COLUMNS, Entry, upsert
-from startupctl.migrations.lexer_postgres import POSTGRES
+from startupctl.migrations.postgres.lexer import POSTGRES
 from startupctl.migrations.stepped import SteppedLedger
 from startupctl.quoting import quote_name, quote_text
 
@@ -125,13 +125,13 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
 
     def steps(self, script: Script) -> list[Step]:
         """Return how a file is sent: in one transaction where it can be, else in steps."""
-        from startupctl.migrations.steps_postgres import steps_of
+        from startupctl.migrations.postgres.steps import steps_of
 
         return steps_of(script)
 
     def resumes(self, entry: Entry, migration: Migration) -> bool:
         """Whether what was begun can go on."""
-        from startupctl.migrations.work_postgres import resumes
+        from startupctl.migrations.postgres.work import resumes
 
         return resumes(entry, migration.up)
 
@@ -142,7 +142,7 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
 
     async def apply(self, session: PostgresSession, migration: Migration, entry: Entry | None) -> bool:
         """Apply one file; while it only waits for a lock on a table it gives way and tries again."""
-        from startupctl.migrations.work_postgres import Work
+        from startupctl.migrations.postgres.work import Work
 
         return await Work(self, self._table, session, migration).apply(entry)
 
@@ -157,6 +157,6 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
 
     async def revert(self, session: PostgresSession, migration: Migration) -> None:
         """Run the way down and remove the row."""
-        from startupctl.migrations.work_postgres import Work
+        from startupctl.migrations.postgres.work import Work
 
         await Work(self, self._table, session, migration).revert()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from startupctl.migrations.lock_postgres import session_name
+from startupctl.migrations.postgres.lock import session_name
 from startupctl.quoting import quote_text
 
 if TYPE_CHECKING:

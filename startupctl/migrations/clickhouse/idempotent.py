@@ -6,8 +6,8 @@ from functools import lru_cache
 from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING
 
+from startupctl.migrations.clickhouse.lexer import CLICKHOUSE
 from startupctl.migrations.lexer import Part
-from startupctl.migrations.lexer_clickhouse import CLICKHOUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

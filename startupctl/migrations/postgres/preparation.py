@@ -10,9 +10,9 @@ from startupctl.check import Mode
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT, DEFAULT_TABLE
-from startupctl.migrations.on_postgres import PostgresLedger
+from startupctl.migrations.postgres.ledger import PostgresLedger
+from startupctl.migrations.postgres.sessions import beside_lock, driver_session
 from startupctl.migrations.runner import check_migrations, migrate, rehearse
-from startupctl.migrations.sessions_postgres import beside_lock, driver_session
 from startupctl.migrations.site import Latch, Site
 from startupctl.wire.pg import open_session
 from startupctl.wire.pg_messages import PgError
@@ -90,7 +90,7 @@ class PostgresPreparation(NamedTuple):
     @asynccontextmanager
     async def lend_lock(self, run: Run, also: Sequence[int] = ()) -> AsyncIterator[HeldLock]:
         """Hold the migration lock of this database, and other tools' locks beside it."""
-        from startupctl.migrations.lock_postgres import postgres_lock
+        from startupctl.migrations.postgres.lock import postgres_lock
 
         patience = self.migrations.lock_timeout if self.migrations else DEFAULT_LOCK_TIMEOUT
         async with (
@@ -104,7 +104,7 @@ class PostgresPreparation(NamedTuple):
             return await self._holder_seen_by(reader)
 
     async def _holder_seen_by(self, reader: Reader) -> Holder | None:
-        from startupctl.migrations.lock_postgres import holder_of
+        from startupctl.migrations.postgres.lock import holder_of
 
         return await holder_of(reader, await self._lock_key(reader))
 
@@ -113,7 +113,7 @@ class PostgresPreparation(NamedTuple):
         return await self._holder_seen_by(reader) if isinstance(reader, PgSession) else None
 
     async def _lock_key(self, reader: Reader) -> int:
-        from startupctl.migrations.lock_postgres import lock_key
+        from startupctl.migrations.postgres.lock import lock_key
 
         ledger = PostgresLedger(self.migrations.table if self.migrations else DEFAULT_TABLE)
         return lock_key(await ledger.schema_of(reader), ledger.name)

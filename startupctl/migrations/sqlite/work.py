@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.doubt_sqlite import can_be_settled, runs_again
 from startupctl.migrations.failed import NOTHING_KEPT, half_applied
 from startupctl.migrations.ledger import State
-from startupctl.migrations.lexer_sqlite import SQLITE
 from startupctl.migrations.progress import DOWN, Course, goes_on, what_is_in_doubt
 from startupctl.migrations.rows import LedgerRow
+from startupctl.migrations.sqlite.doubt import can_be_settled, runs_again
+from startupctl.migrations.sqlite.lexer import SQLITE
+from startupctl.migrations.sqlite.steps import ends_with_session, first_boundary, steps_of
+from startupctl.migrations.sqlite.stepwise import Walk, patiently, send, transaction
 from startupctl.migrations.steps import How
-from startupctl.migrations.steps_sqlite import ends_with_session, first_boundary, steps_of
-from startupctl.migrations.stepwise_sqlite import Walk, patiently, send, transaction
 from startupctl.redact import masked
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.lexer import Part
-from startupctl.migrations.lexer_postgres import POSTGRES
-from startupctl.migrations.steps_postgres import parts_of
+from startupctl.migrations.postgres.lexer import POSTGRES
+from startupctl.migrations.postgres.steps import parts_of
 
 if TYPE_CHECKING:
     from startupctl.migrations.script import Script

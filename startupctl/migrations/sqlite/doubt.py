@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from startupctl.migrations.lexer import words
-from startupctl.migrations.lexer_sqlite import SQLITE
+from startupctl.migrations.sqlite.lexer import SQLITE
 from startupctl.threads import in_thread
 
 SEEN = 6  # tokens: VACUUM main INTO 'file'

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from startupctl.migrations.lexer import words
-from startupctl.migrations.lexer_sqlite import SQLITE, statements
+from startupctl.migrations.sqlite.lexer import SQLITE, statements
 from startupctl.migrations.steps import How, Step, parts_of
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.failed import NOTHING_KEPT
 from startupctl.migrations.lexer import Statement
-from startupctl.migrations.message_postgres import Message
-from startupctl.migrations.natures_postgres import begins
-from startupctl.migrations.rows_postgres import OURSELVES
-from startupctl.migrations.steps_postgres import is_simple, steps_of
+from startupctl.migrations.postgres.message import Message
+from startupctl.migrations.postgres.natures import begins
+from startupctl.migrations.postgres.rows import OURSELVES
+from startupctl.migrations.postgres.steps import is_simple, steps_of
 from startupctl.redact import masked
 
 if TYPE_CHECKING:

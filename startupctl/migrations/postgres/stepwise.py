@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
-from startupctl.migrations.doubt_postgres import Became, settle
 from startupctl.migrations.failed import GOES_ON
-from startupctl.migrations.index_postgres import invalid_indexes, left_behind, read_build, require_free
 from startupctl.migrations.lexer import words
-from startupctl.migrations.lexer_postgres import POSTGRES
-from startupctl.migrations.message_postgres import Message
-from startupctl.migrations.natures_postgres import Nature, begins, nature_of
-from startupctl.migrations.rows_postgres import OURSELVES
+from startupctl.migrations.postgres.doubt import Became, settle
+from startupctl.migrations.postgres.index import invalid_indexes, left_behind, read_build, require_free
+from startupctl.migrations.postgres.lexer import POSTGRES
+from startupctl.migrations.postgres.message import Message
+from startupctl.migrations.postgres.natures import Nature, begins, nature_of
+from startupctl.migrations.postgres.rows import OURSELVES
+from startupctl.migrations.postgres.whole import SHORT_WAITS, patiently, reset, unlimited
 from startupctl.migrations.steps import How
-from startupctl.migrations.whole_postgres import SHORT_WAITS, patiently, reset, unlimited
 from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from startupctl.databases.postgres import PostgresSession
-    from startupctl.migrations.index_postgres import IndexBuild
+    from startupctl.migrations.postgres.index import IndexBuild
     from startupctl.migrations.progress import Course, Progress
     from startupctl.migrations.rows import LedgerRow
     from startupctl.migrations.steps import Step

@@ -6,10 +6,10 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from startupctl.databases.session import StatementFailed
-from startupctl.migrations.index_postgres import drop_index, find_index, name_at, read_build
 from startupctl.migrations.lexer import words
-from startupctl.migrations.lexer_postgres import POSTGRES
-from startupctl.migrations.waiting_postgres import wait_for_work
+from startupctl.migrations.postgres.index import drop_index, find_index, name_at, read_build
+from startupctl.migrations.postgres.lexer import POSTGRES
+from startupctl.migrations.postgres.waiting import wait_for_work
 from startupctl.quoting import quote_text
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ async def driver_session(place: PgTarget, run: Run) -> AsyncIterator[PostgresSes
     psycopg does not tell why it was refused, and must not fall back to what was not proven.
     """
     from startupctl.databases.postgres import connected
-    from startupctl.migrations.lock_postgres import session_name
+    from startupctl.migrations.postgres.lock import session_name
 
     hurried = replace(run, deadline=time.monotonic() + run.connect_timeout)
     async with open_session(place, hurried) as session:
@@ -81,7 +81,7 @@ async def driver_session(place: PgTarget, run: Run) -> AsyncIterator[PostgresSes
 
 async def _require_lock(session: PostgresSession, key: int) -> None:
     """Raise Unhealthy (LCK003) unless the lock is seen to be held from here, without a snapshot."""
-    from startupctl.migrations.lock_postgres import holds_snapshot
+    from startupctl.migrations.postgres.lock import holds_snapshot
 
     for _ in range(LOOKS):
         pinned = await holds_snapshot(session, key)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import Diagnosis
+from startupctl.migrations.clickhouse.lock_keeper import NOW, find_leases, open_leases
+from startupctl.migrations.clickhouse.rows import quoted_table
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.lease import Claim, break_lease, holder_of, leased
-from startupctl.migrations.lock_keeper import NOW, find_leases, open_leases
-from startupctl.migrations.rows_clickhouse import quoted_table
 from startupctl.quoting import clickhouse_name, clickhouse_text, is_clickhouse_table
 
 if TYPE_CHECKING:

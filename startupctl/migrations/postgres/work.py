@@ -9,20 +9,20 @@ from startupctl.check import Unhealthy
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import LOCK_UNSAFE
-from startupctl.migrations.doubt_postgres import can_be_settled
 from startupctl.migrations.failed import half_applied
-from startupctl.migrations.index_postgres import drop_left_behind
 from startupctl.migrations.ledger import State
-from startupctl.migrations.lexer_postgres import POSTGRES
-from startupctl.migrations.natures_postgres import Nature, nature_of, survives_nowhere
+from startupctl.migrations.postgres.doubt import can_be_settled
+from startupctl.migrations.postgres.index import drop_left_behind
+from startupctl.migrations.postgres.lexer import POSTGRES
+from startupctl.migrations.postgres.natures import Nature, nature_of, survives_nowhere
+from startupctl.migrations.postgres.rows import PostgresRow
+from startupctl.migrations.postgres.sendable import require_sendable
+from startupctl.migrations.postgres.steps import is_simple, parts_of, steps_of
+from startupctl.migrations.postgres.stepwise import Walk
+from startupctl.migrations.postgres.waiting import wait_for_orphans
+from startupctl.migrations.postgres.whole import note_failure, run_whole
 from startupctl.migrations.progress import DOWN, Course, Progress, goes_on, what_is_in_doubt
-from startupctl.migrations.rows_postgres import PostgresRow
-from startupctl.migrations.sendable_postgres import require_sendable
 from startupctl.migrations.steps import How
-from startupctl.migrations.steps_postgres import is_simple, parts_of, steps_of
-from startupctl.migrations.stepwise_postgres import Walk
-from startupctl.migrations.waiting_postgres import wait_for_orphans
-from startupctl.migrations.whole_postgres import note_failure, run_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

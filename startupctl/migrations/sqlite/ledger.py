@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from startupctl.databases.sqlite import SqliteSession
 from startupctl.migrations.ledger import COLUMNS, Entry, upsert
-from startupctl.migrations.lexer_sqlite import SQLITE
+from startupctl.migrations.sqlite.lexer import SQLITE
 from startupctl.migrations.stepped import SteppedLedger
 from startupctl.quoting import quote_name, quote_text
 
@@ -71,25 +71,25 @@ class SqliteLedger(SteppedLedger[SqliteSession]):
 
     def steps(self, script: Script) -> list[Step]:
         """Return how a file is sent: in one transaction where it can be, else in steps."""
-        from startupctl.migrations.steps_sqlite import steps_of
+        from startupctl.migrations.sqlite.steps import steps_of
 
         return steps_of(script)
 
     def resumes(self, entry: Entry, migration: Migration) -> bool:
         """Whether what was begun can go on."""
-        from startupctl.migrations.work_sqlite import resumes
+        from startupctl.migrations.sqlite.work import resumes
 
         return resumes(entry, migration.up)
 
     async def apply(self, session: SqliteSession, migration: Migration, entry: Entry | None) -> bool:
         """Apply one file; while it only finds the database locked it tries again."""
-        from startupctl.migrations.work_sqlite import Work
+        from startupctl.migrations.sqlite.work import Work
 
         return await Work(self, self._table, NOW, session, migration).apply(entry)
 
     async def revert(self, session: SqliteSession, migration: Migration) -> None:
         """Run the way down and remove the row."""
-        from startupctl.migrations.work_sqlite import Work
+        from startupctl.migrations.sqlite.work import Work
 
         await Work(self, self._table, NOW, session, migration).revert()
 

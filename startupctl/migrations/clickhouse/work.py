@@ -13,18 +13,18 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from startupctl.databases.session import StatementFailed
-from startupctl.migrations.fate_clickhouse import Fate, Sent, fate_of, may_run_again
-from startupctl.migrations.hosts_clickhouse import MARK, TIMED_OUT, failure_of_hosts, wait_for_hosts
-from startupctl.migrations.idempotent_clickhouse import is_distributed, is_idempotent, keeps_session
+from startupctl.migrations.clickhouse.fate import Fate, Sent, fate_of, may_run_again
+from startupctl.migrations.clickhouse.hosts import MARK, TIMED_OUT, failure_of_hosts, wait_for_hosts
+from startupctl.migrations.clickhouse.idempotent import is_distributed, is_idempotent, keeps_session
 from startupctl.migrations.ledger import State
 from startupctl.migrations.progress import INTERRUPTED
 from startupctl.redact import masked
 
 if TYPE_CHECKING:
     from startupctl.databases.clickhouse import ClickHouseSession
+    from startupctl.migrations.clickhouse.rows import Rows
     from startupctl.migrations.ledger import Entry
     from startupctl.migrations.progress import Course
-    from startupctl.migrations.rows_clickhouse import Rows
     from startupctl.migrations.watch import Watch
 
 GOES_ON = "What the file did before is kept, and the next run goes on with this statement."

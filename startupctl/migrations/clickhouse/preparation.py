@@ -12,11 +12,11 @@ from startupctl.check import Mode, Unhealthy
 from startupctl.databases.clickhouse_codes import UNKNOWN_DATABASE
 from startupctl.databases.clickhouse_place import EmbeddedEngine
 from startupctl.diagnosis import Diagnosis
+from startupctl.migrations.clickhouse.ledger import ClickHouseLedger
+from startupctl.migrations.clickhouse.rights import require_create, require_ledger
+from startupctl.migrations.clickhouse.rows import quoted_table
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
-from startupctl.migrations.on_clickhouse import ClickHouseLedger
-from startupctl.migrations.rights_clickhouse import require_create, require_ledger
-from startupctl.migrations.rows_clickhouse import quoted_table
 from startupctl.migrations.runner import check_migrations, migrate, rehearse
 from startupctl.migrations.site import Latch, Site
 from startupctl.migrations.watch import Watch
@@ -135,7 +135,7 @@ class ClickHousePreparation(NamedTuple):
                 if keys.lock:
                     facts = {"what": NO_LENDER.format(name=keys.lock), "cure": "correct `migrations.lock`"}
                     raise Unhealthy(Diagnosis(LOCK_UNSAFE, facts)) from error
-                from startupctl.migrations.lock_clickhouse import clickhouse_lock
+                from startupctl.migrations.clickhouse.lock import clickhouse_lock
 
                 session = await stack.enter_async_context(self._session(run))
                 held = await stack.enter_async_context(clickhouse_lock(session, keys, run))
@@ -150,13 +150,13 @@ class ClickHousePreparation(NamedTuple):
         return Latch(partial(self._holder, run, keys), partial(self._unlock, run, keys))
 
     async def _holder(self, run: Run, keys: MigrationKeys) -> Holder | None:
-        from startupctl.migrations.lock_clickhouse import holder_on
+        from startupctl.migrations.clickhouse.lock import holder_on
 
         async with self.reader(run) as reader:
             return await holder_on(reader, keys.table)
 
     async def _unlock(self, run: Run, keys: MigrationKeys, holder: Holder) -> bool:
-        from startupctl.migrations.lock_clickhouse import unlock
+        from startupctl.migrations.clickhouse.lock import unlock
 
         async with self._session(run) as session:
             return await unlock(session, keys.table, holder)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from startupctl.check import Unhealthy
 from startupctl.databases.clickhouse import ClickHouseSession
 from startupctl.databases.session import StatementFailed
+from startupctl.migrations.clickhouse.lexer import CLICKHOUSE, statements
+from startupctl.migrations.clickhouse.rows import FORGOTTEN, Rows, Table, quoted_table
 from startupctl.migrations.failed import first_line, half_applied
 from startupctl.migrations.ledger import Entry, State
-from startupctl.migrations.lexer_clickhouse import CLICKHOUSE, statements
-from startupctl.migrations.rows_clickhouse import FORGOTTEN, Rows, Table, quoted_table
 from startupctl.migrations.stepped import SteppedLedger
 from startupctl.migrations.steps import How, Step
 from startupctl.migrations.watch import Watch
@@ -148,7 +148,7 @@ class ClickHouseLedger(SteppedLedger[ClickHouseSession]):
 
     async def _run(self, session: ClickHouseSession, migration: Migration, course: Course, entry: Entry | None) -> Rows:
         """Run the statements of one way; return the rows, for the last one."""
-        from startupctl.migrations.work_clickhouse import Work
+        from startupctl.migrations.clickhouse.work import Work
 
         rows = Rows(session, self._table, self.values(migration, State.RUNNING))
         await rows.begin(entry)
@@ -171,7 +171,7 @@ class ClickHouseLedger(SteppedLedger[ClickHouseSession]):
 
 def _left_in_session(entry: Entry, course: Course) -> bool:
     """Whether what was begun made a temporary table: it is gone, and its rows with it."""
-    from startupctl.migrations.idempotent_clickhouse import makes_temporary
+    from startupctl.migrations.clickhouse.idempotent import makes_temporary
 
     begun = course.steps[: entry.statement_no + 1]
     return any(makes_temporary(step.statements[0].text) for step in begun)

@@ -91,13 +91,13 @@ class RedisPreparation(NamedTuple):
         return Latch(partial(self._holder, run), partial(self._unlock, run))
 
     async def _holder(self, run: Run) -> Holder | None:
-        from startupctl.migrations.lock_redis import holder_of
+        from startupctl.migrations.redis.lock import holder_of
 
         async with self._asked(run) as session:
             return await holder_of(session)
 
     async def _unlock(self, run: Run, holder: Holder) -> bool:
-        from startupctl.migrations.lock_redis import release
+        from startupctl.migrations.redis.lock import release
 
         async with self._asked(run) as session:
             return await release(session, holder.token)
@@ -115,7 +115,7 @@ class RedisPreparation(NamedTuple):
     async def _locked(self, place: Place, run: Run) -> AsyncIterator[tuple[RedisSession, Held]]:
         from startupctl.databases.redis_session import connected
         from startupctl.migrations.keys import DEFAULT_LOCK_TIMEOUT
-        from startupctl.migrations.lock_redis import redis_lock
+        from startupctl.migrations.redis.lock import redis_lock
 
         async with (
             connected(place, run.connect_timeout) as session,

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from startupctl.migrations.lexer import words
-from startupctl.migrations.lexer_postgres import POSTGRES
+from startupctl.migrations.postgres.lexer import POSTGRES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.failed import GOES_ON
+from startupctl.migrations.sqlite.steps import Nature, keeps_state, nature_of
 from startupctl.migrations.steps import How
-from startupctl.migrations.steps_sqlite import Nature, keeps_state, nature_of
 from startupctl.redact import masked
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from startupctl.databases.sqlite import opened
 from startupctl.migrations.lock_file import file_holder, file_lock
-from startupctl.migrations.on_sqlite import SqliteLedger
 from startupctl.migrations.runner import migrate, rehearse
 from startupctl.migrations.site import Latch, Site
+from startupctl.migrations.sqlite.ledger import SqliteLedger
 from startupctl.threads import in_thread
 
 if TYPE_CHECKING:

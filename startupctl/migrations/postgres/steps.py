@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from startupctl.migrations.lexer import Statement
-from startupctl.migrations.lexer_postgres import statements
-from startupctl.migrations.natures_postgres import Nature, nature_of
+from startupctl.migrations.postgres.lexer import statements
+from startupctl.migrations.postgres.natures import Nature, nature_of
 from startupctl.migrations.steps import How, Step
 from startupctl.migrations.steps import parts_of as parts_in
 

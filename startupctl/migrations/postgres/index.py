@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import FailureClass
 from startupctl.migrations.lexer import words
-from startupctl.migrations.lexer_postgres import POSTGRES
-from startupctl.migrations.waiting_postgres import wait_for_work
+from startupctl.migrations.postgres.lexer import POSTGRES
+from startupctl.migrations.postgres.waiting import wait_for_work
 from startupctl.quoting import quote_text
 
 if TYPE_CHECKING:
