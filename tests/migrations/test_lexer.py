@@ -3,10 +3,11 @@ from hypothesis import given
 
 from sql_fragments import texts_of_marks
 from startupctl.migrations.clickhouse import lexer as lexer_clickhouse
-from startupctl.migrations.clickhouse import lexer_postgres, lexer_sqlite
 from startupctl.migrations.clickhouse.lexer import CLICKHOUSE
 from startupctl.migrations.lexer import normalised, words
+from startupctl.migrations.postgres import lexer as lexer_postgres
 from startupctl.migrations.postgres.lexer import POSTGRES
+from startupctl.migrations.sqlite import lexer as lexer_sqlite
 from startupctl.migrations.sqlite.lexer import SQLITE
 
 NAMES = ["postgres", "clickhouse", "sqlite"]

@@ -14,7 +14,7 @@ from startupctl.check import Mode, Unhealthy
 from startupctl.diagnosis import FailureClass
 from startupctl.kinds.redis import Redis
 from startupctl.migrations.redis import lock as lock_redis
-from startupctl.migrations.redis import prepare_redis
+from startupctl.migrations.redis import preparation as prepare_redis
 from support import make_run, race_processes
 
 LIBRARY = """#!lua name={name}
