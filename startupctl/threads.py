@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+LONG = 512 * 1024  # characters: tens of milliseconds for a lexer
+
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a blocking call off the event loop and return what it returns, or raise what it raises.
@@ -46,6 +48,13 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
     threading.Thread(target=work, daemon=True, name=getattr(function, "__name__", "call")).start()
     return await future
+
+
+async def aside(text: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that reads this text: here where that is quick, on a thread where signals would wait for it."""
+    if len(text) < LONG:
+        return function(*args, **kwargs)
+    return await in_thread(function, *args, **kwargs)
 
 
 def load(name: str) -> None:

@@ -73,7 +73,9 @@ def carry_out(plan: Plan, options: Options, output: OutputFlags, *, quiet: bool 
     """Run a plan under signal handlers, with the listeners that the flags ask for; return its report."""
     manifest = plan.manifest
     options = options._replace(redactor=Redactor([*manifest.secrets, *environment_secrets(os.environ)]))
-    logging.lastResort = None  # what libraries log is not cleaned of secrets; our own log is `startupctl.logs`
+    logging.getLogger().addHandler(
+        logging.NullHandler()
+    )  # what libraries log is not cleaned of secrets; ours is `logs`
     gc.freeze()  # what was imported stays
     gc.enable()
     with ExitStack() as stack:

@@ -50,7 +50,7 @@ DRIFT = Code(
     P,
     "`{file}` differs from what was applied at {since}",
     "An applied migration was edited, or another set of migrations with a file of this name uses the same table.",
-    "restore the file and put the change into a new migration; two sets need a `migrations.table` each",
+    "restore the file and put the change into a new migration, or `startupctl migrate repair` to take it as it is; two sets need a `migrations.table` each",
 )
 OUT_OF_ORDER = Code(
     "MIG006",

@@ -101,6 +101,17 @@ async def test_what_a_file_leaves_in_its_session_is_not_handed_to_others(
 
 
 @pytest.mark.anyio
+async def test_a_pooler_that_says_itself_that_it_has_no_room_is_told_as_such(
+    postgres, pgbouncer, on_postgres, preparing, write, fresh_database
+):
+    write(PLANS)
+    impatient = pgbouncer(postgres, pool_size=1, query_wait_timeout=2)
+    found = await refusal(on_postgres(fresh_database, server=impatient).carry_out(preparing))
+    assert (found.code.code, "migrations.url" in found.hint) == ("LCK003", True)
+    assert postgres.sql("SELECT to_regclass('plans')", fresh_database) == [(None,)]
+
+
+@pytest.mark.anyio
 async def test_a_lock_that_is_on_another_server_is_told(
     postgres_server, postgres, on_postgres, preparing, write, monkeypatch
 ):
@@ -109,7 +120,7 @@ async def test_a_lock_that_is_on_another_server_is_told(
     wanted = on_postgres("postgres", server=postgres_server())
     key = lock_key("public", "startupctl_migrations")
     monkeypatch.setattr("startupctl.migrations.postgres.lock.lock_key", lambda *_: next(keys))
-    keys = iter([key, key + 1])
+    keys = iter([key, key, key + 1])  # of who looks first, of the lock, and of who looks beside it
     found = await refusal(wanted.carry_out(preparing))
     assert (found.code.code, "different servers" in found.summary) == ("LCK003", True)
 

@@ -44,5 +44,5 @@ def command(
         raise PlanError([Problem(str(error), "NAME")]) from error
     except Unhealthy as refused:
         found = refused.diagnosis
-        raise PlanError([Problem(found.summary, hint=found.hint)]) from refused
+        raise PlanError([Problem(found.summary)]) from refused  # it tells its cure, too
     sys.stdout.write(encodable(shown(str(path)), sys.stdout) + "\n")

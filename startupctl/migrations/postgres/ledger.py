@@ -11,6 +11,7 @@ from startupctl.migrations.ledger import COLUMNS, Entry, upsert
 from startupctl.migrations.postgres.lexer import POSTGRES
 from startupctl.migrations.stepped import SteppedLedger
 from startupctl.quoting import quote_name, quote_text
+from startupctl.threads import aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,12 @@ SELECT CASE
 END
 FROM (SELECT to_regclass({table}) AS oid) AS t
 LEFT JOIN pg_namespace n ON n.nspname = {schema}"""
-READ_ONLY, NOT_PERMITTED = "25006", "42501"
+READ_ONLY, NOT_PERMITTED, NO_SCHEMA = "25006", "42501", "3F000"
+NOWHERE = (
+    "no schema of the search_path is there to record migrations in: "
+    "create it, or set `migrations.table` to `schema.table`"
+)
+DEFAULT_SCHEMA = "public"
 
 
 class PostgresLedger(SteppedLedger[PostgresSession]):
@@ -55,9 +61,9 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
     lexicon = POSTGRES
 
     async def schema_of(self, reader: Reader) -> str:
-        """Return the schema the table is in, or would be made in."""
+        """Return the schema the table is in, or would be made in; the usual one where there is no place for it."""
         schema, _ = await self._look(reader)
-        return schema
+        return schema or DEFAULT_SCHEMA
 
     async def read(self, reader: Reader) -> list[Entry]:
         """Return all rows, the oldest first."""
@@ -70,9 +76,14 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
         return [Entry.read(row) for row in rows]
 
     async def create(self, session: PostgresSession) -> None:
-        """Create schema and table unless they are there; the loser of a race looks again."""
+        """Create schema and table unless they are there; the loser of a race looks again.
+
+        Raises StatementFailed (3F000) when the table would be where the search path does not find it again.
+        """
         for _ in range(CREATE_TRIES):
             schema, columns = await self._look(session)
+            if not schema:
+                raise StatementFailed(NO_SCHEMA, NOWHERE, FailureClass.PERMANENT)
             self.schema = schema  # what a file does to the search path must not move the table
             if columns:
                 return
@@ -84,6 +95,8 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
 
     async def require_right(self, reader: Reader) -> None:
         """Return when this role may record a migration here; raises StatementFailed (25006, 42501) as recording would."""
+        if not (await self._look(reader))[0]:
+            raise StatementFailed(NO_SCHEMA, NOWHERE, FailureClass.PERMANENT)
         schema = quote_text(self.schema) if self.schema else "current_schema()"
         [(lacking,)] = await reader.rows(_LACKING.format(schema=schema, table=quote_text(self._table)))
         if lacking == "read-only":
@@ -93,10 +106,10 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
             raise StatementFailed(NOT_PERMITTED, said, FailureClass.PERMANENT)
 
     async def _look(self, reader: Reader) -> tuple[str, list[str]]:
-        """Return the schema of the table and its columns; no columns when the table is not there."""
+        """Return the schema of the table and its columns: no columns without the table, no schema without a place for it."""
         schema = quote_text(self.schema) if self.schema else "current_schema()"
         rows = await reader.rows(_PLACE.format(schema=schema, table=quote_text(self._table)))
-        return rows[0][0] or "public", [column for _, column in rows if column]
+        return rows[0][0] or "", [column for _, column in rows if column]
 
     @property
     def _table(self) -> str:
@@ -144,7 +157,8 @@ class PostgresLedger(SteppedLedger[PostgresSession]):
         """Apply one file; while it only waits for a lock on a table it gives way and tries again."""
         from startupctl.migrations.postgres.work import Work
 
-        return await Work(self, self._table, session, migration).apply(entry)
+        work = await aside(migration.up.text, Work, self, self._table, session, migration)
+        return await work.apply(entry)
 
     def expect_more(self, session: PostgresSession, *, more: bool) -> bool:
         """Let the last commit of a run wait for the disk for all of them: the log of the server is written in order.

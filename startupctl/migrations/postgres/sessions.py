@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from startupctl.check import Unhealthy
+from startupctl.databases.postgres_signals import POOLER_STATE
+from startupctl.databases.session import StatementFailed
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.codes import LOCK_UNSAFE
 from startupctl.migrations.ledger import this_process
 from startupctl.wire.pg import open_session
+from startupctl.wire.pg_messages import PgError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,15 +53,25 @@ async def beside_lock(
     That is where a pooler has no second connection for us, where this one leads to another server, and where
     the lock's stands in the way of others.
     """
-    async with driver_session(place, run) as session:
+    async with AsyncExitStack() as stack:
         try:
+            session = await stack.enter_async_context(driver_session(place, run))
             async with asyncio.timeout(ROOM_TIMEOUT):
                 process = await _server_process(session)
-        except TimeoutError as error:
+        except (TimeoutError, PgError, StatementFailed) as error:
+            if not _lacks_room(error):
+                raise
             raise Unhealthy(Diagnosis(LOCK_UNSAFE, NO_ROOM)) from error
         await _require_lock(session, await lock_key(session))
         session.shared = process != str(session.process) and await _is_shared(session, place, run)
         yield session
+
+
+def _lacks_room(error: TimeoutError | PgError | StatementFailed) -> bool:
+    """Whether a connection beside the lock's gets no answer, or a pooler's own that none became free for it."""
+    if isinstance(error, PgError):
+        return error.sqlstate == POOLER_STATE
+    return isinstance(error, TimeoutError) or error.code == POOLER_STATE
 
 
 @asynccontextmanager

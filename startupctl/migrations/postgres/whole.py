@@ -20,6 +20,7 @@ from startupctl.migrations.postgres.natures import begins
 from startupctl.migrations.postgres.rows import OURSELVES
 from startupctl.migrations.postgres.steps import is_simple, steps_of
 from startupctl.redact import masked
+from startupctl.threads import aside
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -44,7 +45,7 @@ async def run_whole(session: PostgresSession, script: Script, before: Sequence[s
     False when the last of those before violates a key or divides by zero: somebody else has done it. While the script only waits
     for a lock on a table it gives way and tries again. Raises StatementFailed with the place in the script.
     """
-    message = _message(session, script, before, last)
+    message = await aside(script.text, _message, session, script, before, last)
     return await patiently(lambda: _send(session, message, script))
 
 

@@ -23,6 +23,7 @@ from startupctl.migrations.postgres.waiting import wait_for_orphans
 from startupctl.migrations.postgres.whole import note_failure, run_whole
 from startupctl.migrations.progress import DOWN, Course, Progress, goes_on, what_is_in_doubt
 from startupctl.migrations.steps import How
+from startupctl.threads import aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ class Work:
     async def apply(self, entry: Entry | None) -> bool:
         """Apply and record it; False when somebody else did. `entry` is what an earlier try, or content, left."""
         script = self._migration.up
-        steps = self._steps(script)
+        steps = await aside(script.text, self._steps, script)
         if steps:
             return await self._walk(steps, entry)
         content = self._row.values["content_sha256"]
