@@ -13,7 +13,7 @@ from startupctl.migrations.foreign import tool_names
 from startupctl.migrations.formats import format_name
 from startupctl.migrations.ledger import this_process
 from startupctl.migrations.matching import entry_of
-from startupctl.migrations.past import DECIDE, Adoption, adopted, find_tables, read_match, unrelated
+from startupctl.migrations.past import DECIDE, Adoption, adopted, find_tables, read_match, require_none_dirty, unrelated
 from startupctl.migrations.runner import read_files
 from startupctl.migrations.standing import compare, require_same
 from startupctl.threads import in_thread
@@ -64,7 +64,8 @@ async def baseline(run: Run, site: Site[Any], to: str | None = None) -> Facts:
 
     `"0"` records none: it makes the ledger, which says that nothing of these files was applied yet. In a
     dry run (`run.mode`) nothing is changed. The facts are those of `adopt`.
-    Raises Unhealthy: MIG010 when the ledger has other rows, MIG020 when no file has that version, MIG008, LCK001, LCK002.
+    Raises Unhealthy: MIG010 when the ledger has other rows, MIG009 when another tool left something
+    half-applied, MIG020 when no file has that version, MIG008, LCK001, LCK002.
     """
     directory = await read_files(run, site.keys, site.ledger.database)
     wanted = directory.migrations if to is None else up_to(directory, directory.migrations, to)
@@ -134,12 +135,13 @@ async def _overlapping(directory: Directory, ledger: Ledger[Any], reader: Reader
 
 
 async def _declared(directory: Directory, ledger: Ledger[Any], reader: Reader, wanted: Sequence[Migration]) -> Standing:
-    """Lay the wanted files below the ledger; raises Unhealthy when it has rows, other than just these."""
+    """Lay the wanted files below the ledger; raises Unhealthy when it has others, or a tool left one half-applied."""
     own = await ledger.read(reader)
     same = {entry.version for entry in own if entry.state.is_applied} == {migration.version for migration in wanted}
     if own and not (same and all(entry.state.is_applied for entry in own)):
         cure = "a baseline is for a database that startupctl has not migrated yet; `startupctl migrate status` shows the rows"
         raise _cannot(f"the ledger {ledger.table} has {len(own)} rows already", cure)
+    await require_none_dirty(directory, ledger, reader, own)
     entries = () if own else tuple(entry_of(migration) for migration in wanted)
     standing = compare(directory, [*own, *entries], ledger.lexicon, Adoption(entries))
     require_same(standing)

@@ -25,7 +25,8 @@ class Match(NamedTuple):
 
     `done` are the files with their rows, `covered` those that only count as applied, `rest` the rows
     without files, `dirty` what was left half-applied with its file, if there is one. `edited` are the
-    versions of files that are not what was applied.
+    versions of files that are not what was applied, `gone` the files that the ledger adopted and the history,
+    which has others, does not name.
     """
 
     history: History
@@ -35,6 +36,7 @@ class Match(NamedTuple):
     rest: tuple[Applied, ...]
     dirty: tuple[tuple[Dirty, Migration | None], ...]
     edited: frozenset[str] = frozenset()
+    gone: tuple[Migration, ...] = ()
 
     @property
     def overlaps(self) -> bool:
@@ -71,15 +73,18 @@ def match(directory: Directory, history: History, own: Sequence[Entry]) -> Match
     files = {name: one for one in directory.migrations if (name := key(_spelled(one))) is not None}
     rows = {name: row for row in history.applied if (name := key(row.version)) is not None}
     done = tuple((migration, rows[name]) for name, migration in files.items() if name in rows)
+    named = {*rows, *(key(row.version) for row in history.dirty)}
+    limit = key(history.up_to) if history.up_to else None
     edited = tool.edited(history, done) if tool and native and done else ()
     return Match(
         history,
         known,
         done,
-        tuple(_covered(files, rows, known, key(history.up_to) if history.up_to else None)),
+        tuple(_covered(files, rows, known, limit)),
         tuple(row for row in history.applied if key(row.version) not in files),
         tuple((one, files.get(key(one.version))) for one in history.dirty),
         frozenset(migration.version for migration in edited),
+        tuple(_gone(files, named, own, limit)) if rows else (),
     )
 
 
@@ -117,6 +122,16 @@ def _covered(files: dict[Any, Migration], rows: Container[Any], known: Container
     newest = max((name for name, migration in versioned.items() if migration.version in known), default=None)
     unnamed = {name: one for name, one in versioned.items() if name not in rows and one.version not in known}
     return [one for name, one in unnamed.items() if name <= limit and (newest is None or name > newest)]
+
+
+def _gone(files: dict[Any, Migration], named: Container[Any], own: Sequence[Entry], limit: Any) -> list[Migration]:
+    """Return the files that the ledger adopted and the tool does not name, above the limit.
+
+    Nothing in a row says whether it was a baseline: that is for a database where the tool has no such rows.
+    """
+    kept = {entry.version for entry in own if entry.state is State.ADOPTED}
+    unnamed = {name: one for name, one in files.items() if name not in named and one.version in kept}
+    return [one for name, one in unnamed.items() if not one.repeatable and (limit is None or name > limit)]
 
 
 def entry_of(migration: Migration, raw: str = "", at: str = "") -> Entry:

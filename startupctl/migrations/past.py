@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from startupctl.migrations.history import History, Table
     from startupctl.migrations.ledger import Entry, Ledger
     from startupctl.migrations.matching import Match
+    from startupctl.migrations.script import Migration
 
 DECIDE = "`startupctl migrate baseline` takes files as applied, `startupctl migrate baseline --to 0` none of them"
 
@@ -29,13 +30,15 @@ class Adoption(NamedTuple):
     """Rows the ledger does not have yet: from another tool's table, or declared by a person.
 
     `source` is that tool and its table; `unverified` of the rows only count as applied there. `lock_keys`
-    are the locks that the tool takes on PostgreSQL.
+    are the locks that the tool takes on PostgreSQL. `gone` are files that the ledger adopted and the table has
+    no longer.
     """
 
     entries: tuple[Entry, ...]
     source: str = ""
     unverified: int = 0
     lock_keys: tuple[int, ...] = ()
+    gone: tuple[Migration, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -69,7 +72,8 @@ async def read_past(directory: Directory, ledger: Ledger[Any], reader: Reader) -
     if native in found:
         matched = await read_match(directory, native, found[native], reader, own)
         if matched.overlaps:
-            return adopted(own, matched)
+            past = adopted(own, matched)
+            return past._replace(adoption=past.adoption._replace(gone=matched.gone)) if past.adoption else past
         if not (matched.history.is_empty or await _decided(ledger, reader, own)):
             _require_clean(own, matched)
             raise unrelated(matched.history)
@@ -136,6 +140,16 @@ def _require_clean(own: Sequence[Entry], matched: Match) -> None:
                 "cure": dirty.cure,
             }
             raise Unhealthy(Diagnosis(FOREIGN_DIRTY, facts))
+
+
+async def require_none_dirty(directory: Directory, ledger: Ledger[Any], reader: Reader, own: Sequence[Entry]) -> None:
+    """Raise Unhealthy (MIG009) when the files' own tool left anything half-applied, or another one a file of these."""
+    native = format_name(directory.format)
+    for name, table in (await find_tables(ledger, reader, tool_names())).items():
+        if name == native or table.readable:
+            matched = await read_match(directory, name, table, reader, own)
+            if name == native or matched.overlaps:
+                _require_clean(own, matched)
 
 
 async def _decided(ledger: Ledger[Any], reader: Reader, own: Sequence[Entry]) -> bool:

@@ -10,9 +10,10 @@ from startupctl.check import Unhealthy
 from startupctl.diagnosis import Diagnosis
 from startupctl.migrations.chosen import find_migration, names
 from startupctl.migrations.codes import CANNOT_REPAIR
+from startupctl.migrations.ledger import State
 from startupctl.migrations.runner import read_files
 from startupctl.migrations.standing import compare
-from startupctl.migrations.status import Stand, stand_of
+from startupctl.migrations.status import FINE, Stand, stand_of
 from startupctl.redact import masked
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _CURES = {
     Stand.DRIFTED: (Cure.ACCEPT, Cure.RERUN),
     Stand.RENAMED: (Cure.ACCEPT,),
     Stand.MISSING: (Cure.FORGET,),
+    Stand.ADOPTED: (Cure.ACCEPT, Cure.RERUN),
 }
 _MEANINGS = {
     Stand.RUNNING: "it was begun and is not known to be finished",
@@ -48,6 +50,7 @@ _MEANINGS = {
     Stand.DRIFTED: "its file was edited after it was applied",
     Stand.RENAMED: "it was applied under another name",
     Stand.MISSING: "it was applied, and there is no such file",
+    Stand.ADOPTED: "it was adopted from another tool",
 }
 
 
@@ -72,7 +75,7 @@ async def find_repairs(run: Run, site: Site[Any]) -> Facts:
     async with site.reader() as reader:
         cases = await _cases(run, site, reader)
     holder = await site.latch.holder() if site.latch else None
-    findings = [_finding(case, site.ledger) for case in cases]
+    findings = [_finding(case, site.ledger) for case in cases if case.stand not in FINE]
     return {"findings": findings, "lock": str(holder) if holder else None}
 
 
@@ -114,7 +117,7 @@ class Repair:
 
 
 async def _cases(run: Run, site: Site[Any], reader: Reader) -> list[Case]:
-    """Return the rows that do not fit their files, in the order of the files, those without a file last."""
+    """Return the rows that do not fit their files or are only adopted, in the order of the files, those without a file last."""
     directory = await read_files(run, site.keys)
     entries = await site.ledger.read(reader)
     standing = compare(directory, entries, site.ledger.lexicon)
@@ -145,6 +148,7 @@ def _repaired(case: Case, cure: Cure, ledger: Ledger[Any]) -> Entry | None:
         format=migration.format,
         raw=migration.raw,
         content_hash=migration.content_hash(ledger.lexicon),
+        state=State.DONE if case.stand is Stand.ADOPTED else accepted.state,
     )
 
 

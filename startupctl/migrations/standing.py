@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from startupctl.check import Unhealthy
@@ -116,7 +117,7 @@ def _late(
 
 
 def require_fit(standing: Standing, policy: OutOfOrder) -> None:
-    """Raise Unhealthy (MIG007, MIG005, MIG006) when the files are not those that were applied, with new ones behind."""
+    """Raise Unhealthy (MIG010, MIG007, MIG005, MIG006) when the files are not those that were applied, with new ones behind."""
     require_same(standing)
     if standing.late and not applies_late(standing.directory, policy):
         newer = next(migration.name for migration, _ in reversed(standing.applied) if not migration.repeatable)
@@ -125,13 +126,24 @@ def require_fit(standing: Standing, policy: OutOfOrder) -> None:
 
 
 def require_same(standing: Standing) -> None:
-    """Raise Unhealthy (MIG007, MIG005) when an applied file is another one or was edited."""
+    """Raise Unhealthy (MIG010, MIG007, MIG005) when an applied file was taken back by its tool, is another one or was edited."""
+    _require_kept(standing)
     for migration, entry in standing.renamed[:1]:
         facts = {"version": entry.version, "file": migration.name, "applied": entry.name}
         raise Unhealthy(Diagnosis(codes.NAME_CONFLICT, facts), standing.facts())
     for migration, entry in standing.drifted[:1]:
         facts = {"file": str(migration.path), "since": entry.finished_at or entry.started_at}
         raise Unhealthy(Diagnosis(codes.DRIFT, facts), standing.facts())
+
+
+def _require_kept(standing: Standing) -> None:
+    """Raise Unhealthy (MIG010) when the table that a file was adopted from has it no longer."""
+    for migration in standing.adoption.gone[:1] if standing.adoption else ():
+        assert standing.adoption
+        repair = f"startupctl migrate repair {shlex.quote(migration.version)}"
+        what = f"`{migration.name}` was adopted from {standing.adoption.source}, which has it no longer"
+        cure = f"`{repair} --rerun` if it was rolled back, `{repair} --accept` if it is still applied"
+        raise Unhealthy(Diagnosis(codes.CANNOT_ADOPT, {"what": what, "cure": cure}), standing.facts())
 
 
 def applies_late(directory: Directory, policy: OutOfOrder) -> bool:

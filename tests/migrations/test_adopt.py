@@ -13,6 +13,7 @@ from startupctl.check import Mode, Unhealthy
 from startupctl.migrations.adopt import adopt, baseline
 from startupctl.migrations.foreign import flyway, golang_migrate
 from startupctl.migrations.history import Table
+from startupctl.migrations.repair import Cure, Repair
 from startupctl.wire.pg_messages import PgError
 from support import make_run
 
@@ -96,6 +97,44 @@ async def test_a_database_of_dbmate_is_adopted_and_both_go_on(make, request, pla
     assert counted(await kind.check(run)) == {"applied": 0, "already": 8, "pending": 0, "adopted": 1}
     assert counted(await kind.prepare(preparing)) == {"applied": 0, "already": 8, "pending": 0, "adopted": 1}
     assert [state for _, state in place.sql(LEDGER)] == ["adopted"] * 5 + ["done"] * 2 + ["adopted"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("cure", ["rerun", "accept"])
+async def test_what_dbmate_rolls_back_after_it_was_adopted_is_noticed(cure, postgres, postgres_place, preparing, write):
+    url = postgres.url(postgres_place.name, scheme="postgres", sslmode="disable")
+    folder, kind, look = write(files(1, 2)), postgres_place.kind(), replace(preparing, mode=Mode.CHECK)
+    dbmate(url, folder, "up")
+    await kind.prepare(preparing)
+    dbmate(url, folder, "rollback")
+    for work in (kind.check(look), kind.prepare(preparing)):
+        found = await refusal(work)
+        assert (
+            found.code.code,
+            "`2_more.sql` was adopted from dbmate (public.schema_migrations)" in found.summary,
+        ) == (
+            "MIG010",
+            True,
+        )
+        assert "`startupctl migrate repair 2 --rerun`" in found.hint
+    await Repair("2", Cure(cure))(preparing, kind.site(preparing))
+    facts = await kind.prepare(preparing)
+    assert counted(facts)["applied"] == (1 if cure == "rerun" else 0)
+    assert counted(await kind.check(look))["already"] == 2
+    assert postgres_place.sql(LEDGER) == [("1", "adopted"), ("2", "done")]
+
+
+@pytest.mark.anyio
+async def test_a_version_that_golang_migrate_went_below_is_noticed(postgres_place, preparing, write):
+    write({f"{number}_a.up.sql": f"SELECT {number};" for number in (1, 2, 3)})
+    postgres_place.sql(_TABLES["golang-migrate"])
+    postgres_place.sql("INSERT INTO schema_migrations VALUES (3, false)")
+    kind = postgres_place.kind()
+    assert counted(await kind.prepare(preparing))["adopted"] == 3
+    assert counted(await kind.check(preparing))["already"] == 3
+    postgres_place.sql("UPDATE schema_migrations SET version = 2")
+    found = await refusal(kind.check(preparing))
+    assert (found.code.code, "`3_a.up.sql`" in found.summary) == ("MIG010", True)
 
 
 # -- when it is done by itself -----------------------------------------------------------------
@@ -398,3 +437,28 @@ async def test_a_baseline_takes_all_files_or_those_up_to_a_known_version(postgre
     ]
     write({"1_more.sql": files(1)["1_more.sql"].replace("id int", "id bigint")})
     assert (await refusal(postgres_place.kind().check(preparing))).code.code == "MIG005"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", [Mode.PREPARE, Mode.DRY_RUN])
+@pytest.mark.parametrize("to", [None, "1", "0"])
+async def test_a_baseline_does_not_take_what_a_tool_left_half_applied(to, mode, postgres_place, preparing, write):
+    write({f"{number}_a.up.sql": f"SELECT {number};" for number in (1, 2)})
+    postgres_place.sql(_TABLES["golang-migrate"])
+    postgres_place.sql("INSERT INTO schema_migrations VALUES (2, true)")
+    run = replace(preparing, mode=mode)
+    found = await refusal(baseline(run, postgres_place.kind().site(run), to))
+    assert (found.code.code, "`2_a.up.sql`" in found.summary) == ("MIG009", True)
+    assert mode is Mode.DRY_RUN or postgres_place.sql(LEDGER) == []
+    postgres_place.sql("UPDATE schema_migrations SET dirty = false")
+    assert (await baseline(run, postgres_place.kind().site(run))).keys() & {"adopted", "would_adopt"}
+
+
+@pytest.mark.anyio
+async def test_a_baseline_beside_a_half_applied_version_of_another_service_is_made(postgres_place, preparing, write):
+    write({"1_a.sql": "SELECT 1;"})
+    postgres_place.sql(_TABLES["golang-migrate"])
+    postgres_place.sql("INSERT INTO schema_migrations VALUES (7, true)")
+    site = postgres_place.kind().site(preparing)
+    assert (await baseline(preparing, site))["adopted"] == ["1_a.sql"]
+    assert counted(await postgres_place.kind().check(preparing))["already"] == 1
