@@ -39,7 +39,7 @@ def failure_diagnosis(
         "state": _state(script, error),
     }
     said = f"{masked(error.said)} ({error.code})" if error.code else masked(error.said)
-    said += f"; in: {first_line(inside[-1].text)}" if inside else ""
+    said += f"; in statement {len(inside)} of {len(statements)}: {first_line(inside[-1].text)}" if inside else ""
     return Diagnosis(
         FAILED, facts, said=said, signal=error.code, failure_class=error.failure, advice=_advice(script, error, form)
     )

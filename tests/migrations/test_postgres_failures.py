@@ -100,7 +100,7 @@ async def test_a_backslash_in_a_quote_is_none_of_psql_s(postgres, on_postgres, p
 async def test_the_seventh_of_nine_statements_is_told_with_what_ran_before(failing):
     found, rows = await failing("".join(f"SELECT {'nope' if number == 7 else number};\n" for number in range(1, 10)))
     assert (found.facts["number"], found.facts["statements"], found.facts["before"]) == (7, 9, "1_plans.sql")
-    assert "in: SELECT nope" in found.summary
+    assert "in statement 7 of 9: SELECT nope" in found.summary
     assert "Nothing of this file was kept" in found.cause
     assert "`startupctl migrate status`" in found.hint
     assert rows == [("1", "done"), ("2", "failed")]
