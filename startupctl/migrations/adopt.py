@@ -11,9 +11,18 @@ from startupctl.migrations.chosen import up_to
 from startupctl.migrations.codes import CANNOT_ADOPT
 from startupctl.migrations.foreign import tool_names
 from startupctl.migrations.formats import format_name
-from startupctl.migrations.ledger import this_process
+from startupctl.migrations.ledger import State, this_process
 from startupctl.migrations.matching import entry_of
-from startupctl.migrations.past import DECIDE, Adoption, adopted, find_tables, read_match, require_none_dirty, unrelated
+from startupctl.migrations.past import (
+    DECIDE,
+    Adoption,
+    adopted,
+    find_tables,
+    read_match,
+    require_none_dirty,
+    unnamed_there,
+    unrelated,
+)
 from startupctl.migrations.runner import read_files
 from startupctl.migrations.standing import compare, require_same
 from startupctl.threads import in_thread
@@ -62,6 +71,7 @@ async def adopt(run: Run, site: Site[Any], tool: str | None = None, table: str |
 async def baseline(run: Run, site: Site[Any], to: str | None = None) -> Facts:
     """Record every file up to and including version `to`, all when it is None, as `adopted` without running any.
 
+    Those that the table of their own tool, which has others of them, does not name are recorded as `done`.
     `"0"` records none: it makes the ledger, which says that nothing of these files was applied yet. In a
     dry run (`run.mode`) nothing is changed. The facts are those of `adopt`.
     Raises Unhealthy: MIG010 when the ledger has other rows, MIG009 when another tool left something
@@ -143,6 +153,8 @@ async def _declared(directory: Directory, ledger: Ledger[Any], reader: Reader, w
         raise _cannot(f"the ledger {ledger.table} has {len(own)} rows already", cure)
     await require_none_dirty(directory, ledger, reader, own)
     entries = () if own else tuple(entry_of(migration) for migration in wanted)
+    beyond = await unnamed_there(directory, ledger, reader, entries)  # as adopted they would look rolled back
+    entries = tuple(row._replace(state=State.DONE) if row.version in beyond else row for row in entries)
     standing = compare(directory, [*own, *entries], ledger.lexicon, Adoption(entries))
     require_same(standing)
     return standing

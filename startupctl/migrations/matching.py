@@ -125,10 +125,7 @@ def _covered(files: dict[Any, Migration], rows: Container[Any], known: Container
 
 
 def _gone(files: dict[Any, Migration], named: Container[Any], own: Sequence[Entry], limit: Any) -> list[Migration]:
-    """Return the files that the ledger adopted and the tool does not name, above the limit.
-
-    Nothing in a row says whether it was a baseline: that is for a database where the tool has no such rows.
-    """
+    """Return the files that the ledger adopted and the tool does not name, above the limit."""
     kept = {entry.version for entry in own if entry.state is State.ADOPTED}
     unnamed = {name: one for name, one in files.items() if name not in named and one.version in kept}
     return [one for name, one in unnamed.items() if not one.repeatable and (limit is None or name > limit)]

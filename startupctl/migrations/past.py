@@ -152,6 +152,18 @@ async def require_none_dirty(directory: Directory, ledger: Ledger[Any], reader: 
                 _require_clean(own, matched)
 
 
+async def unnamed_there(
+    directory: Directory, ledger: Ledger[Any], reader: Reader, entries: Sequence[Entry]
+) -> frozenset[str]:
+    """Return the versions of these rows that the table of the files' own tool, which has others of them, has not."""
+    native = format_name(directory.format)
+    table = (await find_tables(ledger, reader, [native])).get(native)
+    if not (table and entries):
+        return frozenset()
+    matched = await read_match(directory, native, table, reader, entries)
+    return frozenset(migration.version for migration in matched.gone if matched.overlaps)
+
+
 async def _decided(ledger: Ledger[Any], reader: Reader, own: Sequence[Entry]) -> bool:
     """Whether somebody has decided before what is applied: then the ledger is there."""
     return bool(own or await ledger.columns(reader, ledger.table))

@@ -462,3 +462,13 @@ async def test_a_baseline_beside_a_half_applied_version_of_another_service_is_ma
     site = postgres_place.kind().site(preparing)
     assert (await baseline(preparing, site))["adopted"] == ["1_a.sql"]
     assert counted(await postgres_place.kind().check(preparing))["already"] == 1
+
+
+@pytest.mark.anyio
+async def test_a_baseline_beyond_what_the_tool_applied_is_no_rollback(postgres_place, preparing, write):
+    write(files(1, 2, 3))
+    applied_by_dbmate(postgres_place, 1, 2)
+    kind = postgres_place.kind()
+    await baseline(preparing, kind.site(preparing))
+    assert counted(await kind.check(preparing))["already"] == 3
+    assert [state for _, state in postgres_place.sql(LEDGER)] == ["adopted", "adopted", "done"]
